@@ -1,0 +1,105 @@
+/**
+ * Every finding the publisher knows, with the sentence that tells what to do. Codes are stable: scripts and the
+ * manual name them. Codes about private material begin with `private_`.
+ */
+export const CODES = {
+  private_member:
+    'Take the key out, make a new pair, and treat this one as leaked if it was ever pushed or shared.',
+  private_pem:
+    'Keep only the public half: openssl pkey -in FILE -pubout. If this file was ever pushed or shared, make a new pair.',
+  private_der:
+    'Keep only the public half: openssl pkey -inform DER -in FILE -pubout. If this file was ever pushed or shared, make a new pair.',
+  private_pkcs12:
+    'Keep only the certificate: openssl pkcs12 -in FILE -nokeys -clcerts. If this file was ever pushed or shared, make a new pair.',
+  file_unreadable: 'Check that the path exists and may be read.',
+  file_oversize: 'A key file holds one key or one key set; take out what else is in it.',
+  file_unknown:
+    'Only .pem .crt .cer .der .pub .jwk .jwks .json files belong here; move this one away.',
+  file_not_regular: 'Replace it by a plain file.',
+  link_outside:
+    'Copy the file here instead of linking to it: what is published must be in the commit.',
+  text_encoding:
+    'Save the file as UTF-8. (PowerShell’s > writes UTF-16: use Out-File -Encoding ascii.)',
+  form_unknown:
+    'Give an SPKI or PKCS#1 public key in PEM, an X.509 certificate, a JWK or a JWKS. From OpenSSH: ssh-keygen -e -m PKCS8 -f FILE.',
+  pem_truncated: 'Copy the file again, from -----BEGIN to the matching -----END line.',
+  pem_unreadable: 'Export the public key again: openssl pkey -in PRIVATE -pubout.',
+  several_keys_in_file:
+    'Put each key into a file of its own; of a certificate chain keep the first.',
+  json_unreadable: 'Make it one JSON document: a JWK, or an object with a "keys" array.',
+  json_member_twice: 'Keep one of the two: readers differ in which they take.',
+  key_malformed: 'Export the key again with the tool that made it.',
+  kty_unsupported: 'EHRs take RSA and EC keys: npm run -s keys -- generate.',
+  curve_unsupported:
+    'EHRs take P-256 (ES256) and P-384 (ES384): npm run -s keys -- generate --alg ES384.',
+  base64url_not_canonical: 'Encode the bytes as base64url without padding (RFC 7515 §2).',
+  integer_leading_zero: 'Leave out the leading zero byte (RFC 7518 §2, Base64urlUInt).',
+  ec_coordinate_length:
+    'Pad x and y with zero bytes on the left to the full length of the curve (RFC 7518 §6.2.1.2).',
+  point_off_curve: 'Export the key again: no signature can ever match this one.',
+  rsa_short: 'Make a key of 2048 bits or more: npm run -s keys -- generate.',
+  rsa_long: 'Make a key of 2048 to 4096 bits: npm run -s keys -- generate.',
+  rsa_exponent: 'Make a key with the usual exponent 65537: npm run -s keys -- generate.',
+  rsa_modulus_weak:
+    'The modulus has a small factor, so it is damaged or broken: npm run -s keys -- generate.',
+  use_not_sig: 'Publish signing keys only: "use":"sig", or key_ops with "verify".',
+  alg_unsupported: 'Use RS256, RS384, RS512, ES256 or ES384.',
+  alg_mismatch: 'Name an algorithm that fits the key, or leave alg out.',
+  kid_invalid:
+    'Use 1 to 128 printable ASCII characters, or leave kid out to get the RFC 7638 thumbprint.',
+  kid_dev:
+    'Keys with a kid beginning dev- are made by serve --dev and thrown away: npm run -s keys -- generate.',
+  kid_duplicate: 'Give each key a kid of its own, or leave kid out to get the RFC 7638 thumbprint.',
+  key_twice: 'Delete one of the two.',
+  key_in_both_environments:
+    'Make a key of its own for one of them: npm run -s keys -- generate --environment nonprod.',
+  set_empty: 'Make a first key: npm run -s keys -- generate --environment nonprod.',
+  too_many_keys: 'Retire keys that no longer sign: Epic reads 100 at most.',
+  lifecycle_unreadable: 'Mend the file, or restore it from the last commit.',
+  settings_invalid: 'Mend the line that is named.',
+  out_not_ours: 'Name an empty or new folder, or delete this one yourself.',
+  out_damaged: 'Build again: npm run -s keys -- build.',
+  write_failed: 'Check that the folder exists, has room, and may be written.',
+  file_exists: 'Move it away first; nothing was overwritten.',
+} as const
+
+export type Code = keyof typeof CODES
+
+export interface Finding {
+  code: Code
+  file: string
+  kid: string | null
+  message: string
+  fix: string
+}
+
+/** A finding with its fix from the table. The message must never hold any of the file's content. */
+export function finding(
+  code: Code,
+  file: string,
+  message: string,
+  kid: string | null = null,
+): Finding {
+  return { code, file, kid, message, fix: CODES[code] }
+}
+
+/** What a command could not do, as one or more findings. */
+export class PipelineError extends Error {
+  readonly code: Code
+  readonly findings: readonly Finding[]
+
+  constructor(first: Finding, ...others: Finding[]) {
+    super(`${first.file}: ${first.message}`)
+    this.name = 'PipelineError'
+    this.code = first.code
+    this.findings = [first, ...others]
+  }
+}
+
+/** Text from outside made harmless for a terminal: control, bidirectional and non-ASCII characters as \u escapes. */
+export function shown(text: string): string {
+  return text.replace(/[^\x20-\x7e]/gu, char => {
+    const hex = (char.codePointAt(0) ?? 0).toString(16)
+    return hex.length > 4 ? `\\u{${hex}}` : `\\u${hex.padStart(4, '0')}`
+  })
+}

@@ -1,0 +1,83 @@
+import type { Entered } from './add.ts'
+import { type Finding, shown } from './errors.ts'
+import type { EnvironmentKeys } from './pipeline.ts'
+
+/** Findings for people: by file, each with its code, what is wrong and what to do. */
+export function findingsReport(findings: readonly Finding[]): string {
+  const lines: string[] = []
+  for (const [file, group] of Map.groupBy(findings, each => each.file)) {
+    lines.push(shown(file))
+    for (const { code, kid, message, fix } of group) {
+      lines.push(
+        `  ✗ ${code}: ${message}${kid === null ? '' : ` (kid ${shown(kid)})`}`,
+        `    ${fix}`,
+      )
+    }
+  }
+  return lines.join('\n')
+}
+
+export function checkSummary({
+  findings,
+  files,
+  keys,
+}: {
+  findings: readonly Finding[]
+  files: number
+  keys: number
+}): string {
+  const counted = `${count(keys, 'key')} in ${count(files, 'file')}`
+  return findings.length === 0
+    ? `✓ ${counted}, nothing to complain of`
+    : `${count(findings.length, 'finding')} · ${counted}`
+}
+
+export interface ListedKey extends Omit<Entered, 'file'> {
+  environment: string
+  created: string | null
+  role: string
+  file: string
+}
+
+export function listedKeys(environment: string, { keys, lifecycle }: EnvironmentKeys): ListedKey[] {
+  return keys.map(({ jwk, bits, thumbprint, file }) => ({
+    environment,
+    kid: jwk.kid,
+    alg: jwk.alg,
+    bits,
+    thumbprint,
+    created: lifecycle[thumbprint]?.created ?? null,
+    role: lifecycle[thumbprint]?.role ?? 'signer',
+    file,
+  }))
+}
+
+export function keysTable(keys: readonly ListedKey[]): string {
+  if (keys.length === 0)
+    return 'No key yet. Make one: npm run -s keys -- generate --environment nonprod'
+  const rows = keys.map(key => [
+    key.environment,
+    key.kid,
+    key.alg,
+    `${key.bits}`,
+    key.role,
+    key.created ?? '-',
+    shown(key.file),
+  ])
+  return columns([['ENVIRONMENT', 'KID', 'ALG', 'BITS', 'ROLE', 'CREATED', 'FILE'], ...rows])
+}
+
+function columns(rows: readonly string[][]): string {
+  const widths = rows[0]?.map((_, at) => Math.max(...rows.map(row => row[at]?.length ?? 0))) ?? []
+  return rows
+    .map(row =>
+      row
+        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+const count = (number: number, noun: string): string =>
+  `${number} ${noun}${number === 1 ? '' : 's'}`
