@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto'
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import { compilePolicy } from './access/policy.ts'
+import type { Audit } from './audit.ts'
+import type { Clock } from './clock.ts'
+import type { Config } from './config.ts'
+import type { Complaint } from './config-rules.ts'
+import { BrokerError } from './errors.ts'
+import { documentRoutes } from './http/document-routes.ts'
+import { sendError } from './http/reply.ts'
+import { tokenRoute } from './http/token-route.ts'
+import type { Rooms } from './issue-token.ts'
+import { chooseKey } from './keys/choose.ts'
+import { loadSigningKeys, type SigningKey } from './keys/signing-keys.ts'
+import { memoryCache } from './tokens/cache.ts'
+import { obtainWith } from './tokens/obtain.ts'
+import { singleFlight } from './tokens/single-flight.ts'
+import { openConnections } from './upstream/connections.ts'
+import { exchangeWith } from './upstream/exchange.ts'
+import type { Upstream } from './upstream/upstream.ts'
+
+/** What the broker needs of the world, so that a test can give it another one. */
+export interface Ports {
+  clock: Clock
+  /** 0 to 1. */
+  chance: () => number
+  audit: Audit
+  log: FastifyBaseLogger
+  /** By upstream id. */
+  signers: ReadonlyMap<string, SigningKey>
+}
+
+/** The key that signs for each upstream, with every complaint about the key folders. */
+export function loadSigners(config: Config): {
+  signers: Map<string, SigningKey>
+  complaints: Complaint[]
+} {
+  const complaints: Complaint[] = []
+  const rings = new Map(
+    [...config.keys].map(([environment, { folder, signWith }]) => {
+      const loaded = loadSigningKeys(folder)
+      complaints.push(
+        ...loaded.complaints.map(message => ({ at: `/keys/${environment}/folder`, message })),
+      )
+      return [environment, { keys: loaded.keys, signWith }]
+    }),
+  )
+  const signers = new Map<string, SigningKey>()
+  for (const { id, environment, alg } of config.upstreams.values()) {
+    const ring = rings.get(environment)
+    if (!ring || ring.keys.length === 0) continue
+    const chosen = chooseKey(environment, alg, ring)
+    if (typeof chosen === 'string') complaints.push({ at: `/upstreams/${id}`, message: chosen })
+    else signers.set(id, chosen)
+  }
+  return { signers, complaints }
+}
+
+/** Assembly: the rooms made from the config and handed to each other, behind a Fastify that does not listen yet. */
+export function buildApp(config: Config, ports: Ports): FastifyInstance {
+  const { clock, chance, audit, log, signers } = ports
+  const connections = openConnections()
+  const exchange = exchangeWith({
+    clock,
+    newJti: randomUUID,
+    signerFor: upstream => signerOf(signers, upstream),
+    postFor: connections.postFor,
+  })
+  const obtain = obtainWith({
+    clock,
+    chance,
+    cache: memoryCache(clock),
+    flight: singleFlight(),
+    exchange,
+    onRefreshFailed: (upstream, { code, facts }) =>
+      log.warn({ upstream: upstream.id, code, ...facts }, 'refresh failed'),
+  })
+  const policy = compilePolicy(config.generation, config.services, config.upstreams)
+  const rooms: Rooms = {
+    policy: () => policy,
+    upstreams: () => config.upstreams,
+    obtain,
+    audit,
+    clock,
+  }
+
+  const app = listenerFor(config, log)
+  app.register(documentRoutes, { issuer: config.issuer })
+  app.register(tokenRoute, { rooms })
+  app.setNotFoundHandler((_, reply) => sendError(reply, new BrokerError('not_found')))
+  app.addHook('onClose', async () => {
+    await connections.close()
+    await audit.close()
+  })
+  return app
+}
+
+function listenerFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstance {
+  const options = {
+    loggerInstance: log,
+    disableRequestLogging: true,
+    genReqId: () => randomUUID(),
+    trustProxy: listen.trustedProxies.length > 0 ? [...listen.trustedProxies] : false,
+    /** Milliseconds for a whole request to arrive: a caller that dribbles holds no connection for ever. */
+    requestTimeout: 10_000,
+    forceCloseConnections: 'idle' as const,
+  }
+  return listen.tls
+    ? (fastify({
+        ...options,
+        https: { ...listen.tls, minVersion: 'TLSv1.2' },
+      }) as unknown as FastifyInstance)
+    : fastify(options)
+}
+
+function signerOf(signers: ReadonlyMap<string, SigningKey>, { id }: Upstream): SigningKey {
+  const signer = signers.get(id)
+  if (!signer) throw new BrokerError('signing_failed', { upstream: id })
+  return signer
+}

@@ -1,0 +1,96 @@
+import { closeSync, fstatSync, fsync, openSync, readSync, write, writeSync } from 'node:fs'
+import { BrokerError } from './errors.ts'
+
+/** One decision. The list of fields is closed; a token appears only as its SHA-256. */
+export interface AuditRecord {
+  /** ISO 8601, UTC. */
+  time: string
+  request: string
+  decision: 'granted' | 'refused'
+  /** Why it was refused: a code of the broker's table. */
+  code: string | null
+  /** The client that authenticated; null where none did. */
+  service: string | null
+  /** The client_id that was claimed, if it has the form of one. */
+  claimed: string | null
+  method: string | null
+  address: string
+  upstream: string | null
+  asked: { target: string | null; scope: string | null; minimum_ttl: number }
+  granted: {
+    scope: string
+    expires_in: number
+    token_sha256: string
+    kid: string
+    source: string
+  } | null
+  /** SHA-256 of the config that decided. */
+  config: string
+}
+
+export interface Audit {
+  /** Resolves once the record is written. Rejected: `audit_failed`. */
+  record: (record: AuditRecord) => Promise<void>
+  close: () => Promise<void>
+}
+
+/** Writes all of the text or fails. */
+export type WriteAll = (text: string) => Promise<void>
+
+/** Records in order, a line each; those that arrive while a write is under way share the next one. */
+export function auditTo(writeAll: WriteAll, close: () => void): Audit {
+  let waiting: { line: string; settle: (error?: unknown) => void }[] = []
+  let running: Promise<void> | null = null
+  const drain = async (): Promise<void> => {
+    while (waiting.length > 0) {
+      const batch = waiting
+      waiting = []
+      try {
+        await writeAll(batch.map(each => each.line).join(''))
+        for (const each of batch) each.settle()
+      } catch (error) {
+        for (const each of batch) each.settle(error)
+      }
+    }
+    running = null
+  }
+  return {
+    record: record =>
+      new Promise((resolve, reject) => {
+        const settle = (error?: unknown): void => {
+          if (error === undefined) resolve()
+          else
+            reject(new BrokerError('audit_failed', { reason: reasonOf(error) }, { cause: error }))
+        }
+        waiting.push({ line: `${JSON.stringify(record)}\n`, settle })
+        running ??= drain()
+      }),
+    close: async () => {
+      await running
+      close()
+    },
+  }
+}
+
+/** The audit file, 0600, only ever appended to. A line that a crash cut short is ended, so that the next one is whole. */
+export function openAuditFile(path: string, { sync }: { sync: boolean }): Audit {
+  const file = openSync(path, 'a+', 0o600)
+  const { size } = fstatSync(file)
+  const last = Buffer.alloc(1)
+  if (size > 0 && readSync(file, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a)
+    writeSync(file, '\n')
+  const writeAll: WriteAll = async text => {
+    const bytes = Buffer.from(text)
+    for (let at = 0; at < bytes.length; ) at += await writeOnce(file, bytes.subarray(at))
+    if (sync)
+      await new Promise<void>((done, fail) => fsync(file, error => (error ? fail(error) : done())))
+  }
+  return auditTo(writeAll, () => closeSync(file))
+}
+
+const writeOnce = (file: number, bytes: Buffer): Promise<number> =>
+  new Promise((resolve, reject) =>
+    write(file, bytes, (error, written) => (error ? reject(error) : resolve(written))),
+  )
+
+const reasonOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? 'unknown'

@@ -1,0 +1,115 @@
+import type { ConfigFile } from './config-schema.ts'
+import { covers } from './scopes.ts'
+import { PROFILES, type Profile, type ProfileName } from './upstream/profiles.ts'
+
+/** What is wrong with a config, and where. */
+export interface Complaint {
+  /** A JSON pointer. */
+  at: string
+  message: string
+}
+
+type UpstreamFile = ConfigFile['upstreams'][string]
+
+/** What one schema cannot say: the rules between settings. Pure. */
+export function crossCheck(config: ConfigFile): Complaint[] {
+  return [
+    ...issuerRules(config),
+    ...listenRules(config),
+    ...Object.entries(config.upstreams).flatMap(([id, upstream]) =>
+      upstreamRules(id, upstream, config),
+    ),
+    ...Object.entries(config.services).flatMap(([id, { grants }]) =>
+      grants.flatMap((grant, index) =>
+        grantRules(`/services/${id}/grants/${index}`, grant, config),
+      ),
+    ),
+  ]
+}
+
+function issuerRules({ issuer }: ConfigFile): Complaint[] {
+  const url = URL.canParse(issuer) ? new URL(issuer) : null
+  if (url && url.origin === issuer && isSafeUrl(url)) return []
+  return [
+    {
+      at: '/issuer',
+      message:
+        'must be an https URL without a path (http on a loopback address), as new URL().origin writes it',
+    },
+  ]
+}
+
+function listenRules({ listen }: ConfigFile): Complaint[] {
+  const { host = '127.0.0.1', behindProxy = false, tls } = listen
+  const complaints: Complaint[] = []
+  if (!isLoopback(host) && !tls && !behindProxy) {
+    complaints.push({
+      at: '/listen/host',
+      message:
+        'is not a loopback address, so it needs tls, or behindProxy: true where a proxy terminates TLS',
+    })
+  }
+  if (tls && behindProxy) complaints.push({ at: '/listen/behindProxy', message: 'excludes tls' })
+  if (listen.trustedProxies?.length && !behindProxy) {
+    complaints.push({ at: '/listen/trustedProxies', message: 'needs behindProxy: true' })
+  }
+  return complaints
+}
+
+function upstreamRules(id: string, upstream: UpstreamFile, { keys }: ConfigFile): Complaint[] {
+  const complaints: Complaint[] = []
+  const at = `/upstreams/${id}`
+  const complain = (place: string, message: string) =>
+    complaints.push({ at: `${at}/${place}`, message })
+  for (const name of ['fhirBase', 'tokenEndpoint'] as const) {
+    const url = URL.canParse(upstream[name]) ? new URL(upstream[name]) : null
+    if (!url || !isSafeUrl(url) || url.hash || url.username || url.password) {
+      complain(name, 'must be an https URL (http on a loopback address) without user or fragment')
+    } else if (name === 'tokenEndpoint' && url.href !== upstream[name]) {
+      complain(name, `must be written as it is sent: ${url.href}`)
+    }
+  }
+  if (!keys[upstream.environment]) {
+    complain(
+      'environment',
+      `needs the private keys of ${upstream.environment}: keys.${upstream.environment}.folder`,
+    )
+  }
+  return complaints
+}
+
+function grantRules(
+  at: string,
+  grant: { upstream: string; scopes: string[] },
+  config: ConfigFile,
+): Complaint[] {
+  const upstream = config.upstreams[grant.upstream]
+  if (!Object.hasOwn(config.upstreams, grant.upstream) || !upstream) {
+    return [{ at: `${at}/upstream`, message: `${grant.upstream} is not one of the upstreams` }]
+  }
+  const complaints: Complaint[] = []
+  const beyond = grant.scopes.filter(scope => !covers(upstream.scopes, scope))
+  if (beyond.length > 0) {
+    complaints.push({
+      at: `${at}/scopes`,
+      message: `goes beyond the scopes of ${grant.upstream}: ${beyond.join(' ')}`,
+    })
+  }
+  const profile: Profile = PROFILES[upstream.profile as ProfileName]
+  const missing = upstream.scopes.filter(scope => !covers(grant.scopes, scope))
+  if (profile.scopes === 'fixed-by-app' && missing.length > 0) {
+    complaints.push({
+      at: `${at}/scopes`,
+      message:
+        `must cover all of ${grant.upstream}, since ${upstream.profile} grants an app’s whole scope list whatever is ` +
+        `asked; missing: ${missing.join(' ')}. To give less, register another client ID and make it another upstream`,
+    })
+  }
+  return complaints
+}
+
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
+
+const isSafeUrl = (url: URL): boolean =>
+  url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname))

@@ -1,0 +1,113 @@
+import Type, { type Static } from 'typebox'
+import { ALGS } from '../keys-pipeline/algorithms.ts'
+import { PROFILES } from './upstream/profiles.ts'
+
+const closed = { additionalProperties: false }
+const Id = { pattern: '^[A-Za-z0-9._-]{1,64}$' }
+const ScopeList = Type.Array(
+  Type.String({ pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]+$', maxLength: 200 }),
+  {
+    minItems: 1,
+    maxItems: 500,
+    uniqueItems: true,
+    description: 'Scopes, an entry each.',
+  },
+)
+const FilePath = Type.String({ minLength: 1, description: 'A path, relative to the config file.' })
+
+const KeyFolder = Type.Object(
+  {
+    folder: Type.String({
+      minLength: 1,
+      description: 'Folder of private keys (PEM or JWK), mode 0700, files 0600.',
+    }),
+    signWith: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
+        description:
+          'Where the folder holds several keys of one algorithm: the kid that signs, for each.',
+      }),
+    ),
+  },
+  closed,
+)
+
+const Upstream = Type.Object(
+  {
+    fhirBase: Type.String({ description: 'FHIR base URL; services may name it as resource.' }),
+    tokenEndpoint: Type.String({
+      description: 'Token endpoint, exactly as the EHR writes it: it is the aud.',
+    }),
+    clientId: Type.String({
+      pattern: '^[\\x21-\\x7e]{1,256}$',
+      description: 'Our client ID at this EHR.',
+    }),
+    environment: Type.Union([Type.Literal('production'), Type.Literal('nonprod')]),
+    profile: Type.Union(Object.keys(PROFILES).map(name => Type.Literal(name))),
+    scopes: ScopeList,
+    alg: Type.Optional(Type.Union(ALGS.map(name => Type.Literal(name)))),
+    assertionAudience: Type.Optional(
+      Type.Object(
+        { value: Type.String({ minLength: 1 }), reason: Type.String({ minLength: 1 }) },
+        closed,
+      ),
+    ),
+    ca: Type.Optional(FilePath),
+    deadline: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 120, description: 'Seconds for one call.' }),
+    ),
+  },
+  closed,
+)
+
+const Service = Type.Object(
+  {
+    secretSha256: Type.Array(Type.String({ pattern: '^[0-9a-f]{64}$' }), {
+      minItems: 1,
+      maxItems: 5,
+      description: 'SHA-256 of each secret, made by service-secret. Several at once, for rotation.',
+    }),
+    grants: Type.Array(Type.Object({ upstream: Type.String(), scopes: ScopeList }, closed)),
+  },
+  closed,
+)
+
+/** The config file, described once for the check, the manual and the types. */
+export const ConfigSchema = Type.Object(
+  {
+    issuer: Type.String({
+      description: 'The URL under which services know this broker, without a path.',
+    }),
+    listen: Type.Object(
+      {
+        host: Type.Optional(Type.String({ minLength: 1 })),
+        port: Type.Integer({ minimum: 0, maximum: 65_535 }),
+        behindProxy: Type.Optional(
+          Type.Boolean({ description: 'A proxy in front terminates TLS.' }),
+        ),
+        trustedProxies: Type.Optional(
+          Type.Array(Type.String({ pattern: '^[0-9A-Fa-f:.]+(/\\d{1,3})?$' }), {
+            description: 'Addresses whose X-Forwarded-For is believed.',
+          }),
+        ),
+        tls: Type.Optional(Type.Object({ cert: FilePath, key: FilePath }, closed)),
+      },
+      closed,
+    ),
+    audit: Type.Object(
+      {
+        file: FilePath,
+        fsync: Type.Optional(Type.Boolean({ description: 'Wait for the disk on every record.' })),
+      },
+      closed,
+    ),
+    keys: Type.Object(
+      { production: Type.Optional(KeyFolder), nonprod: Type.Optional(KeyFolder) },
+      closed,
+    ),
+    upstreams: Type.Record(Type.String(Id), Upstream, closed),
+    services: Type.Record(Type.String(Id), Service, closed),
+  },
+  closed,
+)
+
+export type ConfigFile = Static<typeof ConfigSchema>

@@ -1,0 +1,180 @@
+import { hash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { Compile } from 'typebox/schema'
+import { type Document, LineCounter, parseDocument } from 'yaml'
+import type { Environment } from '../keys-pipeline/key-set.ts'
+import type { ServiceRules } from './access/policy.ts'
+import { type Complaint, crossCheck } from './config-rules.ts'
+import { type ConfigFile, ConfigSchema } from './config-schema.ts'
+import { PROFILES, type Profile, type ProfileName } from './upstream/profiles.ts'
+import type { Upstream } from './upstream/upstream.ts'
+
+/** A checked config. Paths are absolute, defaults are filled in, secrets are hashes. */
+export interface Config {
+  /** SHA-256 of the file, which the audit names. */
+  generation: string
+  issuer: string
+  listen: {
+    host: string
+    port: number
+    trustedProxies: readonly string[]
+    tls: { cert: string; key: string } | null
+  }
+  audit: { file: string; fsync: boolean }
+  keys: ReadonlyMap<Environment, { folder: string; signWith: readonly string[] }>
+  upstreams: ReadonlyMap<string, Upstream>
+  services: ReadonlyMap<string, ServiceRules>
+}
+
+/** Every complaint about a config at once; it ends the process with 78 (EX_CONFIG). */
+export class ConfigError extends Error {
+  readonly code = 'config_invalid'
+  readonly complaints: readonly (Complaint & { line: number | null })[]
+
+  constructor(file: string, complaints: readonly (Complaint & { line: number | null })[]) {
+    const lines = complaints.map(
+      each => `  ${each.line === null ? '' : `line ${each.line}: `}${each.at} ${each.message}`,
+    )
+    super(
+      `${file}: ${complaints.length} complaint${complaints.length === 1 ? '' : 's'}\n${lines.join('\n')}`,
+    )
+    this.name = 'ConfigError'
+    this.complaints = complaints
+  }
+}
+
+/** Seconds for one call to an EHR. Token endpoints answer in one or two; hospitals behind proxies take longer. */
+const DEADLINE = 15
+
+const schema = Compile(ConfigSchema)
+
+/** The config file, checked against one schema and against itself. @throws ConfigError with every complaint */
+export function readConfig(path: string): Config {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    const message = `cannot be read (${(error as NodeJS.ErrnoException).code})`
+    throw new ConfigError(path, [{ at: '/', message, line: null }])
+  }
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines })
+  const complaints = complaintsOf(document)
+  if (complaints.length > 0) {
+    throw new ConfigError(
+      path,
+      complaints.map(each => ({ ...each, line: lineOf(document, lines, each.at) })),
+    )
+  }
+  const settled = settle(
+    document.toJS() as ConfigFile,
+    dirname(resolve(path)),
+    hash('sha256', text, 'hex'),
+  )
+  if (settled.complaints.length === 0) return settled.config
+  throw new ConfigError(
+    path,
+    settled.complaints.map(each => ({ ...each, line: lineOf(document, lines, each.at) })),
+  )
+}
+
+function complaintsOf(document: Document.Parsed): Complaint[] {
+  if (document.errors.length > 0) {
+    return document.errors.map(error => ({
+      at: '/',
+      message: error.message.split('\n')[0] ?? 'not YAML',
+    }))
+  }
+  const value: unknown = document.toJS()
+  const [good, errors] = schema.Errors(value)
+  if (good) return crossCheck(value as ConfigFile)
+  return errors
+    .filter(error => error.keyword !== 'boolean')
+    .flatMap(({ instancePath, keyword, params, message }) => {
+      if (keyword !== 'additionalProperties') return [{ at: instancePath || '/', message }]
+      const { additionalProperties: names } = params as { additionalProperties: string[] }
+      return names.map(name => ({ at: `${instancePath}/${name}`, message: 'is not a setting' }))
+    })
+}
+
+/** Files that the config names are read here, so that a missing one is a complaint and not a crash later. */
+function settle(
+  file: ConfigFile,
+  folder: string,
+  generation: string,
+): { config: Config; complaints: Complaint[] } {
+  const complaints: Complaint[] = []
+  const path = (given: string): string => resolve(folder, given)
+  const read = (given: string, at: string): string => {
+    try {
+      return readFileSync(path(given), 'utf8')
+    } catch (error) {
+      complaints.push({
+        at,
+        message: `${path(given)} cannot be read (${(error as NodeJS.ErrnoException).code})`,
+      })
+      return ''
+    }
+  }
+  const { listen, keys } = file
+  const environments = Object.entries(keys) as [
+    Environment,
+    { folder: string; signWith?: string[] },
+  ][]
+  const upstreams = Object.entries(file.upstreams).map(([id, each]): [string, Upstream] => {
+    const profileName = each.profile as ProfileName
+    const profile: Profile = PROFILES[profileName]
+    const { fhirBase, tokenEndpoint, clientId, environment, scopes } = each
+    return [
+      id,
+      {
+        ...{ id, fhirBase, tokenEndpoint, clientId, environment, scopes, profileName, profile },
+        alg: each.alg ?? profile.alg,
+        assertionAudience: each.assertionAudience ?? null,
+        ca: each.ca === undefined ? null : read(each.ca, `/upstreams/${id}/ca`),
+        deadline: each.deadline ?? DEADLINE,
+      },
+    ]
+  })
+  const config: Config = {
+    generation,
+    issuer: file.issuer,
+    listen: {
+      host: listen.host ?? '127.0.0.1',
+      port: listen.port,
+      trustedProxies: listen.trustedProxies ?? [],
+      tls: listen.tls
+        ? {
+            cert: read(listen.tls.cert, '/listen/tls/cert'),
+            key: read(listen.tls.key, '/listen/tls/key'),
+          }
+        : null,
+    },
+    audit: { file: path(file.audit.file), fsync: file.audit.fsync ?? false },
+    keys: new Map(
+      environments.map(([name, each]) => [
+        name,
+        { folder: path(each.folder), signWith: each.signWith ?? [] },
+      ]),
+    ),
+    upstreams: new Map(upstreams),
+    services: new Map(Object.entries(file.services)),
+  }
+  return { config, complaints }
+}
+
+/** The line of a place in the file, or of the nearest thing above it that is there. */
+function lineOf(document: Document.Parsed, lines: LineCounter, at: string): number | null {
+  const keys = at
+    .split('/')
+    .slice(1)
+    .map(key => key.replaceAll('~1', '/').replaceAll('~0', '~'))
+  for (let depth = keys.length; depth > 0; depth--) {
+    const node = document.getIn(keys.slice(0, depth), true) as
+      | { range?: [number, number, number] }
+      | undefined
+    if (node?.range) return lines.linePos(node.range[0]).line
+  }
+  return null
+}

@@ -1,0 +1,197 @@
+/** Whose fault it is. The HTTP status and what a service may be told follow from it. */
+export type Blame = 'caller' | 'policy' | 'upstream' | 'us'
+
+interface Row {
+  blame: Blame
+  status: number
+  /** The error code of RFC 6749 §5.2 or RFC 8707 §2 that the service's OAuth library understands. */
+  oauth: string
+  /** The sentence that the service may read. */
+  says: string
+  /** Where two codes must look the same from outside, the code that is shown for both. */
+  shownAs?: string
+  /** Seconds after which asking again may help. */
+  retryAfter?: number
+}
+
+const caller = (status: number, oauth: string, says: string): Row => ({
+  blame: 'caller',
+  status,
+  oauth,
+  says,
+})
+const policy = (oauth: string, says: string): Row => ({ blame: 'policy', status: 400, oauth, says })
+const refused = (oauth: string, says: string): Row => ({
+  blame: 'upstream',
+  status: 502,
+  oauth,
+  says,
+})
+const outage = (says: string, retryAfter: number): Row => ({
+  blame: 'upstream',
+  status: 503,
+  oauth: 'temporarily_unavailable',
+  says,
+  retryAfter,
+})
+
+const CLIENT_REFUSED = {
+  ...caller(401, 'invalid_client', 'Client authentication failed.'),
+  shownAs: 'client_refused',
+}
+const TARGET_REFUSED = {
+  ...policy('invalid_target', 'This client has no grant at such a target.'),
+  shownAs: 'target_refused',
+}
+
+/** Every code of the broker, a row each. Codes are stable: audit records, alerts and the manual name them. */
+export const ERRORS = {
+  method_not_allowed: caller(405, 'invalid_request', 'The token endpoint takes POST.'),
+  content_type_wrong: caller(400, 'invalid_request', 'Send application/x-www-form-urlencoded.'),
+  body_too_large: caller(413, 'invalid_request', 'The request body is too large.'),
+  body_unreadable: caller(400, 'invalid_request', 'The request body cannot be read.'),
+  query_not_allowed: caller(
+    400,
+    'invalid_request',
+    'Send the parameters in the body, not in the URL.',
+  ),
+  parameter_twice: caller(400, 'invalid_request', 'A parameter is given twice.'),
+  minimum_ttl_invalid: caller(
+    400,
+    'invalid_request',
+    'minimum_ttl must be a whole number of seconds, at most 86400.',
+  ),
+  minimum_ttl_too_long: caller(
+    400,
+    'invalid_request',
+    'minimum_ttl is longer than this EHR lets a token live.',
+  ),
+  grant_type_missing: caller(400, 'invalid_request', 'grant_type is missing.'),
+  grant_type_unsupported: caller(
+    400,
+    'unsupported_grant_type',
+    'grant_type must be client_credentials.',
+  ),
+  auth_methods_several: caller(
+    400,
+    'invalid_request',
+    'Authenticate the client in one way, not in several.',
+  ),
+  client_id_differs: caller(
+    400,
+    'invalid_request',
+    'client_id differs from the client that authenticates.',
+  ),
+  credentials_missing: caller(401, 'invalid_client', 'Client authentication is missing.'),
+  credentials_malformed: caller(
+    401,
+    'invalid_client',
+    'The client credentials are not in a form that can be read.',
+  ),
+  client_unknown: CLIENT_REFUSED,
+  secret_wrong: CLIENT_REFUSED,
+
+  upstream_unknown: TARGET_REFUSED,
+  upstream_not_granted: TARGET_REFUSED,
+  target_missing: policy(
+    'invalid_target',
+    'Say which EHR: resource=<FHIR base URL> or audience=<upstream id>.',
+  ),
+  target_several: policy('invalid_target', 'Ask for one resource at a time.'),
+  target_ambiguous: policy(
+    'invalid_target',
+    'Several grants have this resource; add audience=<upstream id>.',
+  ),
+  scope_malformed: policy(
+    'invalid_scope',
+    'The scope is not a list of scopes separated by single spaces.',
+  ),
+  scope_not_granted: policy(
+    'invalid_scope',
+    'The scope goes beyond what this client has been granted.',
+  ),
+
+  upstream_unreachable: outage('The EHR cannot be reached.', 5),
+  upstream_timeout: outage('The EHR did not answer in time.', 5),
+  upstream_unavailable: outage('The EHR is out of order.', 10),
+  upstream_rate_limited: outage('The EHR asks us to slow down.', 30),
+  upstream_tls_failed: refused('server_error', 'The EHR’s certificate cannot be trusted.'),
+  upstream_redirected: refused(
+    'server_error',
+    'The EHR answered with a redirect, which is never followed.',
+  ),
+  upstream_invalid_client: refused('server_error', 'The EHR refuses our client authentication.'),
+  upstream_unauthorized_client: refused(
+    'server_error',
+    'The EHR has not finished setting up our client.',
+  ),
+  upstream_invalid_scope: refused('server_error', 'The EHR refuses the scope.'),
+  upstream_invalid_request: refused(
+    'server_error',
+    'The EHR calls our request malformed, which is a fault of ours.',
+  ),
+  upstream_unsupported_grant_type: refused(
+    'server_error',
+    'The EHR does not offer client_credentials.',
+  ),
+  upstream_refused: refused('server_error', 'The EHR refuses the request.'),
+  upstream_reply_too_large: refused('server_error', 'The EHR’s reply is too large to be a token.'),
+  upstream_not_json: refused('server_error', 'The EHR’s reply is not JSON.'),
+  upstream_reply_malformed: refused('server_error', 'The EHR’s reply is not a token response.'),
+  upstream_token_type: refused(
+    'server_error',
+    'The EHR issued a token that is not a bearer token.',
+  ),
+  upstream_life_too_short: refused(
+    'server_error',
+    'The EHR issued a token that is about to expire.',
+  ),
+  scope_exceeds_grant: refused('server_error', 'The EHR granted more than this client may have.'),
+
+  signing_failed: {
+    blame: 'us',
+    status: 500,
+    oauth: 'server_error',
+    says: 'The assertion could not be signed.',
+  },
+  audit_failed: {
+    blame: 'us',
+    status: 503,
+    oauth: 'temporarily_unavailable',
+    says: 'The decision could not be recorded, so no token is given.',
+    retryAfter: 5,
+  },
+  not_found: caller(404, 'invalid_request', 'There is nothing at this address.'),
+  internal: { blame: 'us', status: 500, oauth: 'server_error', says: 'Something went wrong here.' },
+} as const satisfies Record<string, Row>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** Facts for the operator's log and audit. Never a token, a secret, an assertion or a body. */
+export type Facts = Readonly<Record<string, string | number | boolean | null>>
+
+/** The broker's one class of error. Its message is the public sentence; what else is known is in `facts`. */
+export class BrokerError extends Error {
+  readonly code: ErrorCode
+  readonly facts: Facts
+
+  constructor(code: ErrorCode, facts: Facts = {}, options?: ErrorOptions) {
+    super(ERRORS[code].says, options)
+    this.name = 'BrokerError'
+    this.code = code
+    this.facts = facts
+  }
+
+  get row(): Row {
+    return ERRORS[this.code]
+  }
+
+  /** The code that may be shown outside. */
+  get shownCode(): string {
+    return this.row.shownAs ?? this.code
+  }
+}
+
+/** Whatever was thrown, as one of our codes. */
+export const asBrokerError = (error: unknown): BrokerError =>
+  error instanceof BrokerError ? error : new BrokerError('internal', {}, { cause: error })

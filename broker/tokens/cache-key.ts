@@ -1,0 +1,21 @@
+import { hash } from 'node:crypto'
+import type { Upstream } from '../upstream/upstream.ts'
+
+/**
+ * The name under which a token is kept: what the EHR would grant differently for, and nothing else. A profile whose
+ * scopes are fixed by the app has one token per client ID. Encoded as JSON, so that no two tuples run together.
+ */
+export function cacheKey(upstream: Upstream, scopes: readonly string[]): string {
+  const { tokenEndpoint, clientId, profileName, environment, alg, assertionAudience, profile } =
+    upstream
+  const granted = profile.scopes === 'fixed-by-app' ? [] : [...new Set(scopes)].sort()
+  const settings = [
+    tokenEndpoint,
+    clientId,
+    profileName,
+    environment,
+    alg,
+    assertionAudience?.value ?? null,
+  ]
+  return hash('sha256', JSON.stringify([settings, granted]), 'hex')
+}

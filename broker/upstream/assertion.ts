@@ -1,0 +1,44 @@
+import type { Upstream } from './upstream.ts'
+
+/** Signs with one private key and never shows it. */
+export interface Signer {
+  kid: string
+  alg: string
+  /** A compact JWS over these claims, with this signer's alg and kid in its header. */
+  signJwt: (
+    header: { typ: string },
+    claims: Readonly<Record<string, string | number>>,
+  ) => Promise<string>
+}
+
+/** Seconds. Epic allows no leeway: 60 s for a clock of ours that is fast, 240 s for one that is slow, 300 s in all. */
+const BACKDATED = 60
+const LIFE = 240
+
+/**
+ * A client assertion for one attempt: never sent twice, since an EHR refuses a `jti` it has seen.
+ *
+ * `aud` is the very URL that is posted to, unless the config makes an exception with a reason.
+ *
+ * @see RFC 7523 §3 · SMART App Launch 2.2 "Asymmetric authentication" · Epic "OAuth 2.0", JWT claims
+ */
+export async function makeAssertion(
+  upstream: Upstream,
+  signer: Signer,
+  now: number,
+  jti: string,
+): Promise<string> {
+  const seconds = Math.floor(now / 1000)
+  return signer.signJwt(
+    { typ: upstream.profile.typ },
+    {
+      iss: upstream.clientId,
+      sub: upstream.clientId,
+      aud: upstream.assertionAudience?.value ?? upstream.tokenEndpoint,
+      jti,
+      iat: seconds - BACKDATED,
+      nbf: seconds - BACKDATED,
+      exp: seconds + LIFE,
+    },
+  )
+}

@@ -1,0 +1,52 @@
+import type { Clock, Instant } from '../clock.ts'
+import { asBrokerError, BrokerError } from '../errors.ts'
+import { makeAssertion, type Signer } from './assertion.ts'
+import type { PostForm } from './token-endpoint.ts'
+import { readTokenResponse, type TokenResponse } from './token-response.ts'
+import type { Upstream } from './upstream.ts'
+
+export interface UpstreamToken extends TokenResponse {
+  /** From here its life counts: not from when the reply arrived. */
+  sentAt: Instant
+  /** The key that the EHR accepted. */
+  kid: string
+}
+
+export type Exchange = (upstream: Upstream, scopes: readonly string[]) => Promise<UpstreamToken>
+
+const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+
+/**
+ * One attempt at an EHR's token endpoint: sign, send, judge.
+ *
+ * @see RFC 6749 §4.4 · RFC 7523 §2.2 · SMART App Launch 2.2 "Backend Services"
+ */
+export function exchangeWith(ports: {
+  clock: Clock
+  newJti: () => string
+  signerFor: (upstream: Upstream) => Signer
+  postFor: (upstream: Upstream) => PostForm
+}): Exchange {
+  return async (upstream, scopes) => {
+    const sentAt = ports.clock()
+    const signer = ports.signerFor(upstream)
+    const assertion = await makeAssertion(upstream, signer, sentAt.wall, ports.newJti()).catch(
+      error => {
+        throw new BrokerError('signing_failed', { kid: signer.kid }, { cause: error })
+      },
+    )
+    const form = new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_assertion_type: JWT_BEARER,
+      client_assertion: assertion,
+      scope: scopes.join(' '),
+    })
+    try {
+      const reply = await ports.postFor(upstream)(upstream.tokenEndpoint, form, upstream.deadline)
+      return { ...readTokenResponse(reply, scopes, upstream.profile), sentAt, kid: signer.kid }
+    } catch (error) {
+      const { code, facts, cause } = asBrokerError(error)
+      throw new BrokerError(code, { ...facts, upstream: upstream.id, kid: signer.kid }, { cause })
+    }
+  }
+}

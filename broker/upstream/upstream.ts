@@ -1,0 +1,22 @@
+import type { Alg } from '../../keys-pipeline/algorithms.ts'
+import type { Environment } from '../../keys-pipeline/key-set.ts'
+import type { Profile, ProfileName } from './profiles.ts'
+
+/** One EHR tenant under one client ID, as the config settles it. */
+export interface Upstream {
+  id: string
+  fhirBase: string
+  tokenEndpoint: string
+  clientId: string
+  environment: Environment
+  scopes: readonly string[]
+  profileName: ProfileName
+  profile: Profile
+  alg: Alg
+  /** The explicit exception to "aud is the URL posted to", with its reason. */
+  assertionAudience: { value: string; reason: string } | null
+  /** PEM of the certificate authorities trusted for this upstream; null for the system's. */
+  ca: string | null
+  /** Seconds from the first byte sent to the last received. */
+  deadline: number
+}
