@@ -69,6 +69,12 @@ function upstreamRules(id: string, upstream: UpstreamFile, { keys }: ConfigFile)
       complain(name, `must be written as it is sent: ${url.href}`)
     }
   }
+  if (upstream.clientId.startsWith('REPLACE-')) {
+    complain(
+      'clientId',
+      'is still the placeholder: put in the client ID that the EHR gave your app',
+    )
+  }
   if (!keys[upstream.environment]) {
     complain(
       'environment',

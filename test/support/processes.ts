@@ -1,0 +1,104 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { createServer } from 'node:net'
+import { dirname, join } from 'node:path'
+import process from 'node:process'
+
+/** The checkout. */
+export const PROJECT = dirname(dirname(import.meta.dirname))
+
+export const KEYS_CLI = join(PROJECT, 'keys-pipeline', 'cli.ts')
+export const BROKER_CLI = join(PROJECT, 'broker', 'cli.ts')
+export const BROKER_MAIN = join(PROJECT, 'broker', 'main.ts')
+
+export interface Finished {
+  code: number | null
+  signal: NodeJS.Signals | null
+  stdout: string
+  stderr: string
+}
+
+interface RunOptions {
+  cwd?: string
+  env?: Record<string, string>
+  input?: string
+  /** Node's own options, before the script. */
+  nodeOptions?: string[]
+}
+
+/** A script of ours, run to its end as a user would from `cwd`. */
+export function run(
+  script: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Finished> {
+  const { cwd = PROJECT, env = {}, input = '', nodeOptions = [] } = options
+  return new Promise(resolve => {
+    const child = execFile(
+      process.execPath,
+      [...nodeOptions, script, ...args],
+      { cwd, env: { ...process.env, INIT_CWD: cwd, ...env }, maxBuffer: 64 * 1024 * 1024 },
+      (_, stdout, stderr) =>
+        resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr }),
+    )
+    child.stdin?.end(input)
+  })
+}
+
+export interface Running {
+  /** All that it has written so far. */
+  output: () => string
+  /** Asks it to stop, and answers with how it ended. */
+  stop: (signal?: NodeJS.Signals) => Promise<Finished>
+}
+
+/** A script of ours that goes on running; ready once its output matches. */
+export async function start(
+  script: string,
+  args: readonly string[],
+  ready: RegExp,
+  { cwd = PROJECT, env = {} }: RunOptions = {},
+): Promise<Running> {
+  const child = spawn(process.execPath, [script, ...args], {
+    cwd,
+    env: { ...process.env, INIT_CWD: cwd, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const written = { stdout: '', stderr: '' }
+  const output = () => written.stdout + written.stderr
+  const ended = new Promise<Finished>(resolve => {
+    child.on('close', (code, signal) => resolve({ code, signal, ...written }))
+  })
+  await new Promise<void>((done, fail) => {
+    const look = (name: keyof typeof written) => (chunk: Buffer) => {
+      written[name] += chunk.toString()
+      if (ready.test(output())) done()
+    }
+    child.stdout.on('data', look('stdout'))
+    child.stderr.on('data', look('stderr'))
+    void ended.then(({ code }) =>
+      fail(new Error(`${script} ended with ${code} before it was ready:\n${output()}`)),
+    )
+  })
+  return { output, stop: signal => stopChild(child, ended, signal) }
+}
+
+async function stopChild(
+  child: ChildProcess,
+  ended: Promise<Finished>,
+  signal: NodeJS.Signals = 'SIGTERM',
+) {
+  child.kill(signal)
+  return ended
+}
+
+/** A port that was free a moment ago: for what must know its own address before it listens. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+}
