@@ -1,6 +1,6 @@
 import type { ConfigFile } from './config-schema.ts'
 import { covers } from './scopes.ts'
-import { PROFILES, type Profile, type ProfileName } from './upstream/profiles.ts'
+import { PROFILES, type Profile } from './upstream/profiles.ts'
 
 /** What is wrong with a config, and where. */
 export interface Complaint {
@@ -101,7 +101,7 @@ function grantRules(
       message: `goes beyond the scopes of ${grant.upstream}: ${beyond.join(' ')}`,
     })
   }
-  const profile: Profile = PROFILES[upstream.profile as ProfileName]
+  const profile: Profile = PROFILES[upstream.profile]
   const missing = upstream.scopes.filter(scope => !covers(grant.scopes, scope))
   if (profile.scopes === 'fixed-by-app' && missing.length > 0) {
     complaints.push({

@@ -1,9 +1,9 @@
 import Type, { type Static } from 'typebox'
 import { ALGS } from '../keys-pipeline/algorithms.ts'
-import { PROFILES } from './upstream/profiles.ts'
+import { PROFILES, type ProfileName } from './upstream/profiles.ts'
 
 const closed = { additionalProperties: false }
-const Id = { pattern: '^[A-Za-z0-9._-]{1,64}$' }
+const Id = { pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }
 const ScopeList = Type.Array(
   Type.String({ pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]+$', maxLength: 200 }),
   {
@@ -42,9 +42,9 @@ const Upstream = Type.Object(
       description: 'Our client ID at this EHR.',
     }),
     environment: Type.Union([Type.Literal('production'), Type.Literal('nonprod')]),
-    profile: Type.Union(Object.keys(PROFILES).map(name => Type.Literal(name))),
+    profile: Type.Enum(Object.keys(PROFILES) as ProfileName[]),
     scopes: ScopeList,
-    alg: Type.Optional(Type.Union(ALGS.map(name => Type.Literal(name)))),
+    alg: Type.Optional(Type.Enum(ALGS)),
     assertionAudience: Type.Optional(
       Type.Object(
         { value: Type.String({ minLength: 1 }), reason: Type.String({ minLength: 1 }) },

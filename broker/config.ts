@@ -7,7 +7,7 @@ import type { Environment } from '../keys-pipeline/key-set.ts'
 import type { ServiceRules } from './access/policy.ts'
 import { type Complaint, crossCheck } from './config-rules.ts'
 import { type ConfigFile, ConfigSchema } from './config-schema.ts'
-import { PROFILES, type Profile, type ProfileName } from './upstream/profiles.ts'
+import { PROFILES, type Profile } from './upstream/profiles.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 /** A checked config. Paths are absolute, defaults are filled in, secrets are hashes. */
@@ -92,9 +92,20 @@ function complaintsOf(document: Document.Parsed): Complaint[] {
   return errors
     .filter(error => error.keyword !== 'boolean')
     .flatMap(({ instancePath, keyword, params, message }) => {
-      if (keyword !== 'additionalProperties') return [{ at: instancePath || '/', message }]
-      const { additionalProperties: names } = params as { additionalProperties: string[] }
-      return names.map(name => ({ at: `${instancePath}/${name}`, message: 'is not a setting' }))
+      if (keyword === 'additionalProperties') {
+        const { additionalProperties: names } = params as { additionalProperties: string[] }
+        return names.map(name => ({
+          at: `${instancePath}/${name}`,
+          message: 'is not a setting, or not a name that may be used',
+        }))
+      }
+      const { allowedValues } = params as { allowedValues?: string[] }
+      return [
+        {
+          at: instancePath || '/',
+          message: allowedValues ? `must be one of ${allowedValues.join(', ')}` : message,
+        },
+      ]
     })
 }
 
@@ -123,7 +134,7 @@ function settle(
     { folder: string; signWith?: string[] },
   ][]
   const upstreams = Object.entries(file.upstreams).map(([id, each]): [string, Upstream] => {
-    const profileName = each.profile as ProfileName
+    const profileName = each.profile
     const profile: Profile = PROFILES[profileName]
     const { fhirBase, tokenEndpoint, clientId, environment, scopes } = each
     return [

@@ -1,0 +1,174 @@
+import { describe, expect, test } from 'vitest'
+import {
+  type Ask,
+  authorise,
+  isTarget,
+  refuseExcess,
+  sameBase,
+} from '../../../broker/access/authorise.ts'
+import type { Grant } from '../../../broker/access/policy.ts'
+import type { BrokerError } from '../../../broker/errors.ts'
+import { upstream } from '../../support/upstream.ts'
+
+const base = 'https://ehr.example.com/FHIR/R4'
+const patients: Grant = {
+  upstream: upstream({ id: 'patients', fhirBase: base }),
+  scopes: ['system/Patient.read'],
+}
+const coverage: Grant = {
+  upstream: upstream({ id: 'coverage', fhirBase: base }),
+  scopes: ['system/Coverage.read'],
+}
+const other: Grant = {
+  upstream: upstream({ id: 'other', fhirBase: 'https://other.example.com/r4' }),
+  scopes: ['system/*.rs', 'system/Task.cruds'],
+}
+const hidden = upstream({ id: 'hidden', fhirBase: 'https://hidden.example.com/r4' })
+const isUpstream = (ask: Ask) =>
+  [patients, coverage, other].some(each => isTarget(each.upstream, ask)) || isTarget(hidden, ask)
+
+const ask = (parts: Partial<Ask> = {}): Ask => ({
+  resources: [],
+  audience: undefined,
+  scope: undefined,
+  ...parts,
+})
+
+const outcome = (grants: Grant[], asked: Ask): string => {
+  try {
+    return authorise(grants, asked, isUpstream).grant.upstream.id
+  } catch (error) {
+    return (error as BrokerError).code
+  }
+}
+
+describe('the target', () => {
+  test.each<[string, Grant[], Ask, string]>([
+    ['may be left out with one grant', [patients], ask(), 'patients'],
+    ['must be said with several', [patients, other], ask(), 'target_missing'],
+    ['is refused without any grant', [], ask(), 'upstream_not_granted'],
+    ['is picked by audience', [patients, coverage], ask({ audience: 'coverage' }), 'coverage'],
+    ['is picked by resource', [patients, other], ask({ resources: [base] }), 'patients'],
+    [
+      'is picked by resource with a slash at the end',
+      [patients, other],
+      ask({ resources: [`${base}/`] }),
+      'patients',
+    ],
+    [
+      'is picked by resource in another case of host',
+      [patients, other],
+      ask({ resources: [base.replace('ehr', 'EHR')] }),
+      'patients',
+    ],
+    [
+      'is picked by resource with the default port',
+      [patients, other],
+      ask({ resources: [base.replace('.com', '.com:443')] }),
+      'patients',
+    ],
+    [
+      'is not another path',
+      [patients, other],
+      ask({ resources: [`${base}//`] }),
+      'upstream_unknown',
+    ],
+    [
+      'is ambiguous where two grants share the base',
+      [patients, coverage],
+      ask({ resources: [base] }),
+      'target_ambiguous',
+    ],
+    [
+      'is settled by audience beside resource',
+      [patients, coverage],
+      ask({ resources: [base], audience: 'patients' }),
+      'patients',
+    ],
+    [
+      'must agree in audience and resource',
+      [patients, other],
+      ask({ resources: [base], audience: 'other' }),
+      'upstream_unknown',
+    ],
+    ['may be one resource only', [patients], ask({ resources: [base, base] }), 'target_several'],
+    [
+      'that is known but not granted is refused',
+      [patients],
+      ask({ audience: 'hidden' }),
+      'upstream_not_granted',
+    ],
+    ['that is unknown is refused', [patients], ask({ audience: 'nowhere' }), 'upstream_unknown'],
+    [
+      'that is no URL is refused',
+      [patients],
+      ask({ resources: ['not a url'] }),
+      'upstream_unknown',
+    ],
+    [
+      'named like a member of Object.prototype is refused',
+      [patients],
+      ask({ audience: '__proto__' }),
+      'upstream_unknown',
+    ],
+  ])('%s', (_, grants, asked, expected) => {
+    expect(outcome(grants, asked)).toBe(expected)
+  })
+
+  test('looks the same from outside, unknown or not granted', () => {
+    const shown = ['hidden', 'nowhere'].map(audience => {
+      try {
+        authorise([patients], ask({ audience }), isUpstream)
+        return null
+      } catch (error) {
+        const { shownCode, row } = error as BrokerError
+        return { shownCode, row }
+      }
+    })
+    expect(shown[0]).not.toBeNull()
+    expect(shown[0]).toEqual(shown[1])
+  })
+})
+
+describe('the scope', () => {
+  test('is the whole grant where none is asked', () => {
+    expect(authorise([other], ask(), isUpstream).scopes).toEqual([
+      'system/*.rs',
+      'system/Task.cruds',
+    ])
+  })
+
+  test.each([
+    ['system/Patient.read', ['system/Patient.read']],
+    ['system/Patient.rs system/Coverage.r', ['system/Coverage.r', 'system/Patient.rs']],
+    ['system/Task.u system/Task.u', ['system/Task.u']],
+  ])('%s lies within the grant and is asked in a fixed order', (scope, scopes) => {
+    expect(authorise([other], ask({ scope }), isUpstream).scopes).toEqual(scopes)
+  })
+
+  test.each([
+    ['system/Patient.write', 'scope_not_granted'],
+    ['user/Patient.read', 'scope_not_granted'],
+    ['system/Patient.cruds', 'scope_not_granted'],
+    ['system/*.cruds', 'scope_not_granted'],
+    ['openid', 'scope_not_granted'],
+    [' system/Patient.read', 'scope_malformed'],
+    ['system/Patient.read  system/Task.r', 'scope_malformed'],
+    ['system/Patient.read\n', 'scope_malformed'],
+    ['"system/Patient.read"', 'scope_malformed'],
+  ])('%j is refused', (scope, code) => {
+    expect(outcome([other], ask({ scope }))).toBe(code)
+  })
+})
+
+test('what the EHR granted beyond the grant is refused', () => {
+  expect(() => refuseExcess(patients, 'system/Patient.read system/Observation.read')).toThrowError(
+    expect.objectContaining({ code: 'scope_exceeds_grant' }),
+  )
+  expect(() => refuseExcess(patients, 'Patient.Read Patient.search')).not.toThrow()
+})
+
+test('a base URL is compared after normalisation', () => {
+  expect(sameBase('HTTPS://Ehr.example.com:443/a/../FHIR/')).toBe('https://ehr.example.com/FHIR')
+  expect(sameBase('::')).toBeNull()
+})

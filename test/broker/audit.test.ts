@@ -1,0 +1,97 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type AuditRecord, auditTo, openAuditFile } from '../../broker/audit.ts'
+
+const record = (request: string): AuditRecord => ({
+  time: '2026-11-25T00:00:00.000Z',
+  request,
+  decision: 'refused',
+  code: 'secret_wrong',
+  service: null,
+  claimed: null,
+  method: null,
+  address: '127.0.0.1',
+  upstream: null,
+  asked: { target: null, scope: null, minimum_ttl: 0 },
+  granted: null,
+  config: 'generation',
+})
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lockstep-audit-'))
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+const requestsIn = (file: string): string[] =>
+  readFileSync(file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line).request)
+
+test.each([true, false])(
+  'a record is in the file when its promise resolves (fsync: %s)',
+  async sync => {
+    const file = join(folder, 'audit.ndjson')
+    const audit = openAuditFile(file, { sync })
+    await audit.record(record('one'))
+    expect(requestsIn(file)).toEqual(['one'])
+    await audit.close()
+  },
+)
+
+test('the audit file is for its owner alone', async () => {
+  const file = join(folder, 'audit.ndjson')
+  await openAuditFile(file, { sync: false }).close()
+  expect(statSync(file).mode & 0o777).toBe(0o600)
+})
+
+test('a thousand records at once are written whole and in order', async () => {
+  const file = join(folder, 'audit.ndjson')
+  const audit = openAuditFile(file, { sync: false })
+  const names = Array.from({ length: 1000 }, (_, at) => `r${at}`)
+  await Promise.all(names.map(name => audit.record(record(name))))
+  await audit.close()
+  expect(requestsIn(file)).toEqual(names)
+})
+
+test('records that arrive while a write is under way share the next one', async () => {
+  const writes: string[] = []
+  const audit = auditTo(
+    async text => {
+      writes.push(text)
+    },
+    () => {},
+  )
+  await Promise.all(['a', 'b', 'c'].map(name => audit.record(record(name))))
+  expect(writes.map(text => text.trimEnd().split('\n').length)).toEqual([1, 2])
+})
+
+test('a line that a crash cut short does not swallow the next', async () => {
+  const file = join(folder, 'audit.ndjson')
+  appendFileSync(file, '{"half":')
+  const audit = openAuditFile(file, { sync: false })
+  await audit.record(record('next'))
+  await audit.close()
+  expect(JSON.parse(readFileSync(file, 'utf8').split('\n')[1] ?? '')).toMatchObject({
+    request: 'next',
+  })
+})
+
+test('a record that cannot be written rejects, and the next one may succeed', async () => {
+  let full = true
+  const audit = auditTo(
+    async () => {
+      if (full) throw Object.assign(new Error('disk'), { code: 'ENOSPC' })
+    },
+    () => {},
+  )
+  await expect(audit.record(record('one'))).rejects.toMatchObject({
+    code: 'audit_failed',
+    facts: { reason: 'ENOSPC' },
+  })
+  full = false
+  await expect(audit.record(record('two'))).resolves.toBeUndefined()
+})

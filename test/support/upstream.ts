@@ -1,0 +1,19 @@
+import { PROFILES } from '../../broker/upstream/profiles.ts'
+import type { Upstream } from '../../broker/upstream/upstream.ts'
+
+/** An upstream as a config settles it, with what a test changes. */
+export const upstream = (parts: Partial<Upstream> = {}): Upstream => ({
+  id: 'ehr',
+  fhirBase: 'https://ehr.example.com/FHIR/R4',
+  tokenEndpoint: 'https://ehr.example.com/oauth2/token',
+  clientId: 'our-client',
+  environment: 'nonprod',
+  scopes: ['system/Patient.read'],
+  profileName: 'smart',
+  profile: PROFILES.smart,
+  alg: 'RS384',
+  assertionAudience: null,
+  ca: null,
+  deadline: 5,
+  ...parts,
+})

@@ -1,0 +1,197 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
+import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
+import { pino } from 'pino'
+import { stringify } from 'yaml'
+import { secretHash } from '../../broker/access/secrets.ts'
+import { buildApp, loadSigners } from '../../broker/app.ts'
+import { type Audit, type AuditRecord, openAuditFile } from '../../broker/audit.ts'
+import { readConfig } from '../../broker/config.ts'
+import type { ConfigFile } from '../../broker/config-schema.ts'
+import type { Alg } from '../../keys-pipeline/algorithms.ts'
+import { generateKey } from '../../keys-pipeline/generate.ts'
+import { CACHE } from '../../keys-pipeline/headers.ts'
+import { serializeKeySet } from '../../keys-pipeline/key-set.ts'
+import { judgeKeys } from '../../keys-pipeline/pipeline.ts'
+import { buildServer } from '../../keys-pipeline/serve.ts'
+import { LocalEpic } from '../sandbox/local-epic.ts'
+import { makeAuthority } from './certificates.ts'
+import { type MovedClock, movedClock } from './clock.ts'
+
+export const SECRET = 'a-secret-of-the-scheduling-service'
+export const PATIENT = 'system/Patient.read'
+export const COVERAGE = 'system/Coverage.read'
+
+type Upstreams = ConfigFile['upstreams']
+type Services = ConfigFile['services']
+
+export interface WorldOptions {
+  alg?: Alg
+  /** Seconds. */
+  tokenLife?: number
+  delay?: number
+  /** Made from what an upstream needs to reach the local Epic. */
+  upstreams?: (base: Upstreams[string]) => Upstreams
+  services?: Services
+  /** In place of the audit file. */
+  audit?: Audit
+  chance?: number
+}
+
+/** A broker with a real config file, real keys, a served key set and a local Epic that has the URL registered. */
+export interface World {
+  folder: string
+  clock: MovedClock
+  epic: LocalEpic
+  app: FastifyInstance
+  jwksUrl: string
+  ca: string
+  kid: string
+  ask: (
+    form?: Record<string, string> | string,
+    authorization?: string | null,
+  ) => Promise<LightMyRequestResponse>
+  audit: () => Promise<AuditRecord[]>
+  /** Everything the broker has logged. */
+  logged: () => string
+  close: () => Promise<void>
+}
+
+export const basic = (id: string, secret: string): string =>
+  `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
+
+export async function makeWorld(options: WorldOptions = {}): Promise<World> {
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-test-'))
+  const clock = movedClock()
+  const kid = makeKey(folder, options.alg ?? 'ES384', clock)
+  const authority = await makeAuthority()
+  writeFileSync(join(folder, 'ca.pem'), authority.ca)
+  const site = await serveKeySet(folder, await authority.issue())
+  const jwksUrl = `${site.origin}/jwks.json`
+  const epic = new LocalEpic({
+    tls: await authority.issue(),
+    ca: authority.ca,
+    now: clock.now,
+    tokenLife: options.tokenLife ?? 3600,
+    delay: options.delay ?? 0,
+  })
+  await epic.start()
+  for (const [clientId, scopes] of [
+    ['app-patients', [PATIENT]],
+    ['app-both', [PATIENT, COVERAGE]],
+  ] as const) {
+    await epic.register({ clientId, environment: 'nonprod', jwksUrl, scopes })
+  }
+  const config = writeConfig(folder, epic, options)
+  const logs: string[] = []
+  const stream = new Writable({ write: (chunk, _, done) => done(void logs.push(String(chunk))) })
+  const { signers, complaints } = loadSigners(config)
+  if (complaints.length > 0) throw new Error(JSON.stringify(complaints))
+  const app = buildApp(config, {
+    clock: clock.clock,
+    chance: () => options.chance ?? 0,
+    audit: options.audit ?? openAuditFile(config.audit.file, { sync: false }),
+    log: pino(stream),
+    signers,
+  })
+  return {
+    ...{ folder, clock, epic, app, jwksUrl, kid, ca: authority.ca },
+    ask: askOf(app),
+    audit: async () => lines(await readFile(config.audit.file, 'utf8')),
+    logged: () => logs.join(''),
+    close: async () => {
+      await app.close()
+      await epic.stop()
+      await site.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+const lines = (text: string): AuditRecord[] =>
+  text
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => JSON.parse(line))
+
+/** A key pair in `folder`, as `keys generate` makes it. */
+export function makeKey(folder: string, alg: Alg, clock: MovedClock = movedClock()): string {
+  const { kid } = generateKey(
+    { alg, bits: 2048, privateFolder: join(folder, 'private') },
+    {
+      keys: join(folder, 'keys'),
+      environment: 'nonprod',
+      role: 'signer',
+      now: clock.now(),
+      show: path => path,
+    },
+  )
+  return kid
+}
+
+function askOf(app: FastifyInstance): World['ask'] {
+  return (form = {}, authorization = basic('scheduling', SECRET)) =>
+    app.inject({
+      method: 'POST',
+      url: '/oauth2/token',
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        ...(authorization !== null && { authorization }),
+      },
+      payload:
+        typeof form === 'string'
+          ? form
+          : new URLSearchParams({ grant_type: 'client_credentials', ...form }).toString(),
+    })
+}
+
+async function serveKeySet(folder: string, tls: { cert: string; key: string }) {
+  const { environments } = judgeKeys(join(folder, 'keys'), path => path)
+  const server = await buildServer(
+    new Map([['jwks.json', serializeKeySet(environments.nonprod.keys)]]),
+    {
+      cache: CACHE.published,
+      tls: { cert: Buffer.from(tls.cert), key: Buffer.from(tls.key) },
+      now: () => 0,
+      log: () => {},
+    },
+  )
+  const origin = (await server.listen({ host: '127.0.0.1', port: 0 })).replace(
+    '127.0.0.1',
+    'localhost',
+  )
+  return { origin, close: () => server.close() }
+}
+
+function writeConfig(folder: string, epic: LocalEpic, { upstreams, services }: WorldOptions) {
+  const base: Upstreams[string] = {
+    fhirBase: epic.fhirBase,
+    tokenEndpoint: epic.tokenUrl,
+    clientId: 'app-patients',
+    environment: 'nonprod',
+    profile: 'epic',
+    scopes: [PATIENT],
+    ca: 'ca.pem',
+  }
+  const alg =
+    judgeKeys(join(folder, 'keys'), path => path).environments.nonprod.keys[0]?.jwk.alg ?? 'ES384'
+  const file: ConfigFile = {
+    issuer: 'http://127.0.0.1:8400',
+    listen: { port: 0 },
+    audit: { file: 'audit.ndjson' },
+    keys: { nonprod: { folder: 'private' } },
+    upstreams: upstreams?.({ ...base, alg }) ?? { epic: { ...base, alg } },
+    services: services ?? {
+      scheduling: {
+        secretSha256: [secretHash(SECRET)],
+        grants: [{ upstream: 'epic', scopes: [PATIENT] }],
+      },
+    },
+  }
+  const path = join(folder, 'broker.yaml')
+  writeFileSync(path, stringify(file))
+  return readConfig(path)
+}
