@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { compilePolicy } from './access/policy.ts'
 import type { Audit } from './audit.ts'
 import type { Clock } from './clock.ts'
@@ -8,6 +8,7 @@ import type { Complaint } from './config-rules.ts'
 import { BrokerError } from './errors.ts'
 import { documentRoutes } from './http/document-routes.ts'
 import { sendError } from './http/reply.ts'
+import { watchStopping } from './http/stopping.ts'
 import { tokenRoute } from './http/token-route.ts'
 import type { Rooms } from './issue-token.ts'
 import { chooseKey } from './keys/choose.ts'
@@ -85,7 +86,7 @@ export function buildApp(config: Config, ports: Ports): FastifyInstance {
   }
 
   const app = listenerFor(config, log)
-  app.register(documentRoutes, { issuer: config.issuer })
+  app.register(documentRoutes, { issuer: config.issuer, isStopping: watchStopping(app) })
   app.register(tokenRoute, { rooms })
   app.setNotFoundHandler((_, reply) => sendError(reply, new BrokerError('not_found')))
   app.addHook('onClose', async () => {
@@ -98,7 +99,7 @@ export function buildApp(config: Config, ports: Ports): FastifyInstance {
 function listenerFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstance {
   const options = {
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
     trustProxy: listen.trustedProxies.length > 0 ? [...listen.trustedProxies] : false,
     /** Milliseconds for a whole request to arrive: a caller that dribbles holds no connection for ever. */

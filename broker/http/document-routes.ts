@@ -6,19 +6,13 @@ import type { FastifyPluginCallback } from 'fastify'
  *
  * @see RFC 8414 §2
  */
-export const documentRoutes: FastifyPluginCallback<{ issuer: string }> = (
-  scope,
-  { issuer },
-  done,
-) => {
-  let stopping = false
-  scope.addHook('preClose', closed => {
-    stopping = true
-    closed()
-  })
+export const documentRoutes: FastifyPluginCallback<{
+  issuer: string
+  isStopping: () => boolean
+}> = (scope, { issuer, isStopping }, done) => {
   scope.get('/healthz', async () => ({ status: 'ok' }))
   scope.get('/readyz', async (_, reply) => {
-    if (stopping) return reply.code(503).send({ status: 'stopping' })
+    if (isStopping()) return reply.code(503).send({ status: 'stopping' })
     return { status: 'ready' }
   })
   scope.get('/.well-known/oauth-authorization-server', async () => ({

@@ -4,6 +4,7 @@ import type { Upstream } from './upstream.ts'
 
 export interface Connections {
   postFor: (upstream: Upstream) => PostForm
+  /** Ends every call, those behind the callers' backs too: it is for when no caller waits any more. */
   close: () => Promise<void>
 }
 
@@ -24,7 +25,7 @@ export function openConnections(): Connections {
   return {
     postFor: upstream => poolFor(upstream).post,
     close: async () => {
-      await Promise.all([...pools.values()].map(({ agent }) => agent.close()))
+      await Promise.all([...pools.values()].map(({ agent }) => agent.destroy()))
     },
   }
 }

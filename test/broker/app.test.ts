@@ -1,0 +1,123 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { exportJWK, generateKeyPair } from 'jose'
+import Provider from 'oidc-provider'
+import * as oauth from 'openid-client'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { makeWorld, PATIENT, SECRET, type World } from '../support/world.ts'
+
+describe('against oidc-provider, an authorization server that we did not write', () => {
+  test.each(['RS256', 'RS384', 'RS512', 'ES256', 'ES384'] as const)(
+    '%s assertions are accepted',
+    async alg => {
+      const server = createServer()
+      await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
+      const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      const world = await makeWorld({
+        alg,
+        upstreams: base => ({
+          epic: { ...base, profile: 'smart', tokenEndpoint: `${issuer}/token`, clientId: 'broker' },
+        }),
+      })
+      const published = readdirSync(join(world.folder, 'keys', 'nonprod')).filter(name =>
+        name.endsWith('.jwk.json'),
+      )
+      const keys = published.map(name =>
+        JSON.parse(readFileSync(join(world.folder, 'keys', 'nonprod', name), 'utf8')),
+      )
+      const signing = await generateKeyPair('RS256', { extractable: true })
+      const provider = new Provider(issuer, {
+        clients: [
+          {
+            client_id: 'broker',
+            grant_types: ['client_credentials'],
+            response_types: [],
+            redirect_uris: [],
+            token_endpoint_auth_method: 'private_key_jwt',
+            token_endpoint_auth_signing_alg: alg,
+            jwks: { keys },
+            scope: PATIENT,
+          },
+        ],
+        scopes: [PATIENT],
+        features: { clientCredentials: { enabled: true }, devInteractions: { enabled: false } },
+        clientAuthMethods: ['private_key_jwt'],
+        enabledJWA: { clientAuthSigningAlgValues: [alg] },
+        ttl: { ClientCredentials: 300 },
+        jwks: { keys: [{ ...(await exportJWK(signing.privateKey)), alg: 'RS256', use: 'sig' }] },
+      })
+      // The moved clock stands in 2026; the provider lives in real time.
+      world.clock.advance((Date.now() - world.clock.now()) / 1000)
+      const sent: string[] = []
+      server.on('request', (request, reply) => {
+        request.on('data', chunk => sent.push(String(chunk)))
+        provider.callback()(request, reply)
+      })
+      const reply = await world.ask()
+      expect(reply.json()).toMatchObject({ token_type: 'Bearer', expires_in: 300, scope: PATIENT })
+      const replay = await fetch(`${issuer}/token`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: sent.join(''),
+      })
+      expect([replay.status, ((await replay.json()) as { error: string }).error]).toEqual([
+        401,
+        'invalid_client',
+      ])
+      await world.close()
+      server.closeAllConnections()
+      await new Promise(done => server.close(done))
+    },
+  )
+})
+
+describe('to openid-client, an OAuth library that we did not write', () => {
+  let world: World
+  let issuer: URL
+  beforeAll(async () => {
+    world = await makeWorld()
+    issuer = new URL(await world.app.listen({ host: '127.0.0.1', port: 0 }))
+  })
+  afterAll(() => world.close())
+
+  test.each([
+    ['client_secret_basic', oauth.ClientSecretBasic],
+    ['client_secret_post', oauth.ClientSecretPost],
+  ] as const)(
+    'the broker is an authorization server like any other (%s)',
+    async (method, authentication) => {
+      const metadata = { issuer: issuer.origin, token_endpoint: `${issuer.origin}/oauth2/token` }
+      const client = new oauth.Configuration(
+        metadata,
+        'scheduling',
+        undefined,
+        authentication(SECRET),
+      )
+      oauth.allowInsecureRequests(client)
+      const tokens = await oauth.clientCredentialsGrant(client, {
+        resource: world.epic.fhirBase,
+        scope: PATIENT,
+      })
+      expect(tokens.expires_in).toBe(3600)
+      expect((await world.audit()).at(-1)).toMatchObject({ method, decision: 'granted' })
+    },
+  )
+
+  test('a refusal is an error that the library understands', async () => {
+    const metadata = { issuer: issuer.origin, token_endpoint: `${issuer.origin}/oauth2/token` }
+    const client = new oauth.Configuration(
+      metadata,
+      'scheduling',
+      undefined,
+      oauth.ClientSecretBasic(SECRET),
+    )
+    oauth.allowInsecureRequests(client)
+    await expect(
+      oauth.clientCredentialsGrant(client, { audience: 'nowhere' }),
+    ).rejects.toMatchObject({
+      error: 'invalid_target',
+    })
+  })
+})

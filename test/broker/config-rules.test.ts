@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { crossCheck, isLoopback } from '../../broker/config-rules.ts'
+import type { ConfigFile } from '../../broker/config-schema.ts'
+import { firstConfig, SANDBOXES } from '../../broker/init.ts'
+
+const ID = 'epic-sandbox'
+
+const config = (
+  change: (config: ConfigFile, upstream: ConfigFile['upstreams'][string]) => void,
+): ConfigFile => {
+  const made: ConfigFile = parse(firstConfig(SANDBOXES.epic, 'ab'.repeat(32), '/keys'))
+  const upstream = made.upstreams[ID]
+  if (!upstream) throw new Error(ID)
+  upstream.clientId = 'client'
+  change(made, upstream)
+  return made
+}
+
+const grant = (made: ConfigFile) => {
+  const found = made.services['my-service']?.grants[0]
+  if (!found) throw new Error('grant')
+  return found
+}
+
+describe('is refused', () => {
+  test.each<[string, ConfigFile, string]>([
+    ['an issuer over http', config(c => (c.issuer = 'http://broker.example.com')), '/issuer'],
+    ['an issuer with a path', config(c => (c.issuer = 'https://broker.example.com/x')), '/issuer'],
+    [
+      'an issuer with a slash at the end',
+      config(c => (c.issuer = 'https://broker.example.com/')),
+      '/issuer',
+    ],
+    ['an issuer that is no URL', config(c => (c.issuer = 'broker')), '/issuer'],
+    ['a listener for others in clear', config(c => (c.listen.host = '0.0.0.0')), '/listen/host'],
+    ['a listener for others in clear, IPv6', config(c => (c.listen.host = '::')), '/listen/host'],
+    [
+      'TLS behind a proxy that terminates it',
+      config(c => Object.assign(c.listen, { tls: { cert: 'c', key: 'k' }, behindProxy: true })),
+      '/listen/behindProxy',
+    ],
+    [
+      'trusted proxies without a proxy',
+      config(c => (c.listen.trustedProxies = ['10.0.0.1'])),
+      '/listen/trustedProxies',
+    ],
+    [
+      'a token endpoint over http',
+      config((_, u) => (u.tokenEndpoint = 'http://ehr.example.com/token')),
+      `/upstreams/${ID}/tokenEndpoint`,
+    ],
+    [
+      'a token endpoint that would be sent otherwise',
+      config((_, u) => (u.tokenEndpoint = 'https://EHR.example.com/token')),
+      `/upstreams/${ID}/tokenEndpoint`,
+    ],
+    [
+      'a token endpoint with a user',
+      config((_, u) => (u.tokenEndpoint = 'https://a:b@ehr.example.com/token')),
+      `/upstreams/${ID}/tokenEndpoint`,
+    ],
+    [
+      'a FHIR base with a fragment',
+      config((_, u) => (u.fhirBase = 'https://ehr.example.com/#x')),
+      `/upstreams/${ID}/fhirBase`,
+    ],
+    [
+      'an environment without keys',
+      config((_, u) => (u.environment = 'production')),
+      `/upstreams/${ID}/environment`,
+    ],
+    [
+      'a grant at no upstream',
+      config(c => (grant(c).upstream = 'nowhere')),
+      '/services/my-service/grants/0/upstream',
+    ],
+    [
+      'a grant at a name of Object.prototype',
+      config(c => (grant(c).upstream = 'constructor')),
+      '/services/my-service/grants/0/upstream',
+    ],
+    [
+      'a grant beyond the app',
+      config(c => (grant(c).scopes = ['system/Patient.read', 'system/Task.read'])),
+      '/services/my-service/grants/0/scopes',
+    ],
+    [
+      'a grant of less than Epic will give',
+      config((_, u) => u.scopes.push('system/Task.read')),
+      '/services/my-service/grants/0/scopes',
+    ],
+  ])('%s', (_, made, at) => {
+    expect(crossCheck(made).map(each => each.at)).toEqual([at])
+  })
+})
+
+describe('is allowed', () => {
+  test.each<[string, ConfigFile]>([
+    [
+      'a listener for others behind a proxy',
+      config(c => Object.assign(c.listen, { host: '0.0.0.0', behindProxy: true })),
+    ],
+    [
+      'a listener for others with TLS',
+      config(c => Object.assign(c.listen, { host: '::', tls: { cert: 'c', key: 'k' } })),
+    ],
+    ['an issuer over https', config(c => (c.issuer = 'https://broker.example.com:8443'))],
+    [
+      'an EHR over http on this machine',
+      config((_, u) => (u.tokenEndpoint = 'http://127.0.0.1:1/token')),
+    ],
+    [
+      'a grant of less, where the EHR grants by request',
+      config((_, u) =>
+        Object.assign(u, { profile: 'smart', scopes: [...u.scopes, 'system/Task.read'] }),
+      ),
+    ],
+    [
+      'a grant in SMART v2 of what is registered in v1',
+      config(c => (grant(c).scopes = ['system/Patient.rs'])),
+    ],
+  ])('%s', (_, made) => {
+    expect(crossCheck(made)).toEqual([])
+  })
+})
+
+test.each([
+  ['127.0.0.1', true],
+  ['127.9.9.9', true],
+  ['localhost', true],
+  ['::1', true],
+  ['0.0.0.0', false],
+  ['127.example.com', false],
+  ['localhost.example.com', false],
+])('%s is a loopback address: %s', (host, expected) => {
+  expect(isLoopback(host)).toBe(expected)
+})

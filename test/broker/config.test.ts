@@ -1,0 +1,135 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parse, stringify } from 'yaml'
+import { ConfigError, readConfig } from '../../broker/config.ts'
+import { BLANK, firstConfig, SANDBOXES } from '../../broker/init.ts'
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lockstep-config-'))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const good = () => {
+  const text = firstConfig(SANDBOXES.epic, 'ab'.repeat(32), '/keys').replace(
+    'REPLACE-WITH-YOUR-CLIENT-ID',
+    'client',
+  )
+  return parse(text)
+}
+
+const read = (content: string) => {
+  const path = join(folder, 'broker.yaml')
+  writeFileSync(path, content)
+  return readConfig(path)
+}
+
+const places = (content: unknown): string[] => {
+  try {
+    read(typeof content === 'string' ? content : stringify(content))
+  } catch (error) {
+    return (error as ConfigError).complaints.map(each => each.at)
+  }
+  return []
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a config is made wrong in ways that its type forbids
+const changed = (change: (config: any) => void): unknown => {
+  const config = good()
+  change(config)
+  return config
+}
+
+test('what init writes is a config once the client ID is filled in', () => {
+  for (const start of [BLANK, SANDBOXES.epic]) {
+    const text = firstConfig(start, 'ab'.repeat(32), '/keys')
+    expect(places(text)).toEqual([`/upstreams/${start.upstream}/clientId`])
+    expect(places(text.replace('REPLACE-WITH-YOUR-CLIENT-ID', 'client'))).toEqual([])
+  }
+})
+
+test('defaults are filled in, and paths are taken from the config’s folder', () => {
+  const config = read(stringify(good()))
+  expect(config.listen).toMatchObject({ host: '127.0.0.1', trustedProxies: [], tls: null })
+  expect(config.audit).toEqual({ file: join(folder, 'audit.ndjson'), fsync: false })
+  expect(config.upstreams.get('epic-sandbox')).toMatchObject({
+    alg: 'RS384',
+    assertionAudience: null,
+    deadline: 15,
+  })
+})
+
+test('the same file is the same generation, another one another', () => {
+  const text = stringify(good())
+  expect(read(text).generation).toBe(read(text).generation)
+  expect(read(`${text}# a remark\n`).generation).not.toBe(read(text).generation)
+})
+
+describe('is refused, and the place is named', () => {
+  test.each<[string, unknown, string[]]>([
+    ['a file that is not YAML', 'a: [', ['/']],
+    ['an empty file', '', ['/']],
+    ['a list', '- a', ['/']],
+    ['a name twice', `${stringify(good())}\nissuer: http://127.0.0.1:1\n`, ['/']],
+    ['a setting that does not exist', changed(c => (c.lisen = {})), ['/lisen']],
+    [
+      'an upstream’s setting that does not exist',
+      changed(c => (c.upstreams['epic-sandbox'].secret = 'x')),
+      ['/upstreams/epic-sandbox/secret'],
+    ],
+    [
+      'an upstream’s name with a space',
+      changed(c => (c.upstreams['a b'] = c.upstreams['epic-sandbox'])),
+      ['/upstreams/a b'],
+    ],
+    [
+      'a profile that does not exist',
+      changed(c => (c.upstreams['epic-sandbox'].profile = 'constructor')),
+      ['/upstreams/epic-sandbox/profile'],
+    ],
+    [
+      'an algorithm that EHRs do not take',
+      changed(c => (c.upstreams['epic-sandbox'].alg = 'PS256')),
+      ['/upstreams/epic-sandbox/alg'],
+    ],
+    [
+      'a secret in clear',
+      changed(c => (c.services['my-service'].secretSha256 = ['hunter2'])),
+      ['/services/my-service/secretSha256/0'],
+    ],
+    [
+      'a CA file that is not there',
+      changed(c => (c.upstreams['epic-sandbox'].ca = 'nowhere.pem')),
+      ['/upstreams/epic-sandbox/ca'],
+    ],
+    [
+      'a TLS file that is not there',
+      changed(c => (c.listen.tls = { cert: 'no', key: 'no' })),
+      ['/listen/tls/cert', '/listen/tls/key'],
+    ],
+  ])('%s', (_, content, at) => {
+    expect(places(content)).toEqual(at)
+  })
+})
+
+test('every complaint comes at once, with its line', () => {
+  const text = stringify(
+    changed(c => Object.assign(c, { issuer: 'ftp://x', listen: { port: 1, host: '0.0.0.0' } })),
+  )
+  try {
+    read(text)
+    expect.unreachable()
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError)
+    const { complaints } = error as ConfigError
+    expect(complaints.map(each => each.at)).toEqual(['/issuer', '/listen/host'])
+    const linesOf = (pattern: RegExp) => text.split('\n').findIndex(line => pattern.test(line)) + 1
+    expect(complaints.map(each => each.line)).toEqual([linesOf(/^issuer/), linesOf(/host: 0/)])
+  }
+})
+
+test('a config that cannot be read is a complaint', () => {
+  expect(() => readConfig(join(folder, 'nowhere.yaml'))).toThrowError(ConfigError)
+})

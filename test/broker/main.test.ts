@@ -1,0 +1,119 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { parse, stringify } from 'yaml'
+import { secretHash } from '../../broker/access/secrets.ts'
+import { firstConfig, SANDBOXES } from '../../broker/init.ts'
+import { LocalEpic } from '../sandbox/local-epic.ts'
+import { makeAuthority } from '../support/certificates.ts'
+import { BROKER_MAIN, freePort, run, start } from '../support/processes.ts'
+import { basic, makeKey } from '../support/world.ts'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lockstep-main-'))
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+function writeConfig(
+  port: number,
+  change: (upstream: Record<string, unknown>) => void = () => {},
+): string {
+  makeKey(folder, 'RS384')
+  const config = parse(firstConfig(SANDBOXES.epic, secretHash('secret'), 'private'))
+  config.issuer = `http://127.0.0.1:${port}`
+  config.listen.port = port
+  config.upstreams['epic-sandbox'].clientId = 'app'
+  change(config.upstreams['epic-sandbox'])
+  writeFileSync(join(folder, 'broker.yaml'), stringify(config))
+  return config.issuer
+}
+
+describe('exit status', () => {
+  test('78 without a config, with one line that says what to do', async () => {
+    const { code, stdout, stderr } = await run(BROKER_MAIN, [], { cwd: folder })
+    expect(code).toBe(78)
+    expect(stdout).toBe('')
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1)
+  })
+
+  test('78 with a config that is wrong, 2 with an option that does not exist, 0 for help', async () => {
+    writeFileSync(join(folder, 'broker.yaml'), 'issuer: x\n')
+    const codes = await Promise.all(
+      [
+        ['--config', 'broker.yaml'],
+        ['--config', 'nowhere.yaml'],
+        ['--konfig', 'x'],
+        ['--help'],
+      ].map(async args => (await run(BROKER_MAIN, args, { cwd: folder })).code),
+    )
+    expect(codes).toEqual([78, 78, 2, 0])
+  })
+
+  test('78 when a key folder is empty, the audit file cannot be written, or the port is taken', async () => {
+    const issuer = writeConfig(await freePort())
+    const running = await start(BROKER_MAIN, ['--config', 'broker.yaml'], /"msg":"ready"/, {
+      cwd: folder,
+    })
+    expect((await run(BROKER_MAIN, ['--config', 'broker.yaml'], { cwd: folder })).code).toBe(78)
+    await running.stop()
+    const good = parse(readFileSync(join(folder, 'broker.yaml'), 'utf8'))
+    for (const wrong of [
+      { audit: { file: 'no/such/folder/audit' } },
+      { keys: { nonprod: { folder: 'keys' } } },
+    ]) {
+      writeFileSync(join(folder, 'broker.yaml'), stringify({ ...good, issuer, ...wrong }))
+      expect((await run(BROKER_MAIN, ['--config', 'broker.yaml'], { cwd: folder })).code).toBe(78)
+    }
+  })
+})
+
+test('asked to stop, it answers what is under way, ends with 0 and leaves the audit whole', async () => {
+  const authority = await makeAuthority()
+  writeFileSync(join(folder, 'ca.pem'), authority.ca)
+  const epic = await new LocalEpic({ tls: await authority.issue(), ca: authority.ca }).start()
+  const issuer = writeConfig(await freePort(), upstream =>
+    Object.assign(upstream, {
+      tokenEndpoint: epic.tokenUrl,
+      fhirBase: epic.fhirBase,
+      ca: 'ca.pem',
+    }),
+  )
+  const running = await start(BROKER_MAIN, ['--config', 'broker.yaml'], /"msg":"ready"/, {
+    cwd: folder,
+  })
+  const arrived = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<void>()
+  epic.faults.push(async () => {
+    arrived.resolve()
+    await released.promise
+    return {
+      access_token: 'token',
+      token_type: 'bearer',
+      expires_in: 3600,
+      scope: 'system/Patient.read',
+    }
+  })
+  const asked = fetch(`${issuer}/oauth2/token`, {
+    method: 'POST',
+    headers: { authorization: basic('my-service', 'secret') },
+    body: new URLSearchParams({ grant_type: 'client_credentials' }),
+  })
+  await arrived.promise
+  const stopped = running.stop('SIGTERM')
+  await expect
+    .poll(() =>
+      fetch(`${issuer}/readyz`).then(
+        reply => reply.status,
+        () => 'closed',
+      ),
+    )
+    .not.toBe(200)
+  released.resolve()
+  expect((await asked).status).toBe(200)
+  expect((await stopped).code).toBe(0)
+  const records = readFileSync(join(folder, 'audit.ndjson'), 'utf8').trimEnd().split('\n')
+  expect(records.map(line => JSON.parse(line).decision)).toEqual(['granted'])
+  await epic.stop()
+})

@@ -1,0 +1,120 @@
+import { decodeJwt } from 'jose'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { BrokerError } from '../../../broker/errors.ts'
+import type { Signer } from '../../../broker/upstream/assertion.ts'
+import { exchangeWith } from '../../../broker/upstream/exchange.ts'
+import { movedClock } from '../../support/clock.ts'
+import { upstream } from '../../support/upstream.ts'
+import { COVERAGE, makeWorld, PATIENT, type World } from '../../support/world.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await makeWorld()
+})
+afterAll(() => world.close())
+
+const signer: Signer = {
+  kid: 'kid',
+  alg: 'ES384',
+  signJwt: async (): Promise<string> => 'header.payload.signature',
+}
+
+const exchange = (
+  post: (form: URLSearchParams, url: string) => unknown,
+  signJwt = signer.signJwt,
+) => {
+  let jti = 0
+  return exchangeWith({
+    clock: movedClock().clock,
+    newJti: () => `jti-${jti++}`,
+    signerFor: () => ({ ...signer, signJwt }),
+    postFor: () => async (url, form) => {
+      await post(form, url)
+      return {
+        status: 200,
+        type: 'application/json',
+        text: '{"access_token":"t","token_type":"bearer"}',
+      }
+    },
+  })
+}
+
+test('the form is that of RFC 7523 §2.2, sent to the URL that is its audience', async () => {
+  const sent: { form: Record<string, string>; url: string }[] = []
+  const read = (form: URLSearchParams, url: string) =>
+    sent.push({ form: Object.fromEntries(form), url })
+  await exchange(read)(upstream(), [PATIENT, COVERAGE])
+  expect(sent).toEqual([
+    {
+      url: 'https://ehr.example.com/oauth2/token',
+      form: {
+        grant_type: 'client_credentials',
+        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+        client_assertion: 'header.payload.signature',
+        scope: `${PATIENT} ${COVERAGE}`,
+      },
+    },
+  ])
+})
+
+test('every attempt has an assertion of its own', async () => {
+  const claims: unknown[] = []
+  const sign: Signer['signJwt'] = async (_, each) => {
+    claims.push(each['jti'])
+    return 'jwt'
+  }
+  const attempt = exchange(() => {}, sign)
+  await attempt(upstream(), [PATIENT])
+  await attempt(upstream(), [PATIENT])
+  expect(claims).toEqual(['jti-0', 'jti-1'])
+})
+
+describe('an error says at which upstream and with which key, and nothing of the assertion', () => {
+  test('when the EHR refuses', async () => {
+    const error = await exchange(() => {
+      throw new BrokerError('upstream_timeout')
+    })(upstream(), [PATIENT]).catch(thrown => thrown)
+    expect(error).toMatchObject({
+      code: 'upstream_timeout',
+      facts: { upstream: 'ehr', kid: 'kid' },
+    })
+    expect(JSON.stringify(error.facts)).not.toContain('signature')
+  })
+
+  test('when the key cannot sign', async () => {
+    const broken = async () => {
+      throw new Error('token removed')
+    }
+    await expect(exchange(() => {}, broken)(upstream(), [PATIENT])).rejects.toMatchObject({
+      code: 'signing_failed',
+    })
+  })
+})
+
+test('the local Epic accepts what is sent, and refuses the same assertion a second time', async () => {
+  let replay: URLSearchParams | null = null
+  await world.ask()
+  expect(world.epic.log.at(-1)?.reason).toBe('granted')
+  world.epic.faults.push(request => {
+    replay = new URLSearchParams(String(request.body))
+    return { access_token: 't', token_type: 'bearer', expires_in: 31 }
+  })
+  world.clock.advance(4000)
+  await world.ask()
+  const assertion = new URLSearchParams(replay ?? '').get('client_assertion') ?? ''
+  expect(decodeJwt(assertion).aud).toBe(world.epic.tokenUrl)
+  const { Agent, request } = await import('undici')
+  const dispatcher = new Agent({ connect: { ca: world.ca } })
+  const send = async () => {
+    const { body } = await request(world.epic.tokenUrl, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams(replay ?? '').toString(),
+      dispatcher,
+    })
+    await body.dump()
+    return world.epic.log.at(-1)?.reason
+  }
+  expect([await send(), await send()]).toEqual(['granted', 'jti_replayed'])
+  await dispatcher.close()
+})
