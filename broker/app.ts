@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import { authenticate, claimedId } from './access/authenticate.ts'
+import { authorise, refuseExcess } from './access/authorise.ts'
 import { compilePolicy } from './access/policy.ts'
 import type { Audit } from './audit.ts'
 import type { Clock } from './clock.ts'
@@ -79,8 +81,12 @@ export function buildApp(config: Config, ports: Ports): FastifyInstance {
   const policy = compilePolicy(config.generation, config.services, config.upstreams)
   const rooms: Rooms = {
     policy: () => policy,
-    upstreams: () => config.upstreams,
+    authenticate: (presented, { secretsOf }) => authenticate(presented, secretsOf),
+    claimedId,
+    authorise: (service, ask, { grantsOf, upstreams }) =>
+      authorise(grantsOf(service), ask, upstreams),
     obtain,
+    refuseExcess,
     audit,
     clock,
   }

@@ -1,6 +1,6 @@
 import type { ConfigFile } from './config-schema.ts'
+import { PROFILES, type Profile } from './profiles.ts'
 import { covers } from './scopes.ts'
-import { PROFILES, type Profile } from './upstream/profiles.ts'
 
 /** What is wrong with a config, and where. */
 export interface Complaint {

@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox'
 import { ALGS } from '../keys-pipeline/algorithms.ts'
-import { PROFILES, type ProfileName } from './upstream/profiles.ts'
+import { PROFILES, type ProfileName } from './profiles.ts'
 
 const closed = { additionalProperties: false }
 const Id = { pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }

@@ -7,7 +7,7 @@ import type { Environment } from '../keys-pipeline/key-set.ts'
 import type { ServiceRules } from './access/policy.ts'
 import { type Complaint, crossCheck } from './config-rules.ts'
 import { type ConfigFile, ConfigSchema } from './config-schema.ts'
-import { PROFILES, type Profile } from './upstream/profiles.ts'
+import { PROFILES, type Profile } from './profiles.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 /** A checked config. Paths are absolute, defaults are filled in, secrets are hashes. */

@@ -1,11 +1,10 @@
-import { authenticate, claimedId, type Presented } from './access/authenticate.ts'
-import { type Ask, authorise, isTarget, refuseExcess } from './access/authorise.ts'
-import type { Policy } from './access/policy.ts'
+import type { Caller, Presented } from './access/authenticate.ts'
+import type { Ask, Authorised } from './access/authorise.ts'
+import type { Grant, Policy } from './access/policy.ts'
 import type { Audit, AuditRecord } from './audit.ts'
 import type { Clock } from './clock.ts'
 import { asBrokerError, type BrokerError } from './errors.ts'
 import type { Obtain, Obtained } from './tokens/obtain.ts'
-import type { Upstream } from './upstream/upstream.ts'
 
 /** A token request, read but not yet believed. */
 export interface TokenRequest extends Presented {
@@ -26,10 +25,15 @@ export interface Issued {
   scope: string
 }
 
+/** What the story is told with; `broker/app.ts` hands it over. */
 export interface Rooms {
   policy: () => Policy
-  upstreams: () => ReadonlyMap<string, Upstream>
+  authenticate: (presented: Presented, policy: Policy) => Caller
+  /** The client_id that is claimed, before anything is believed. */
+  claimedId: (presented: Presented) => string | null
+  authorise: (service: string, ask: Ask, policy: Policy) => Authorised
   obtain: Obtain
+  refuseExcess: (grant: Grant, granted: string) => void
   audit: Audit
   clock: Clock
 }
@@ -40,22 +44,20 @@ export interface Rooms {
  */
 export async function issueToken(request: TokenRequest, rooms: Rooms): Promise<Issued> {
   const policy = rooms.policy()
-  const record = openRecord(request, policy, rooms.clock)
+  const record = openRecord(request, policy, rooms)
   try {
     if (request.fault) throw request.fault
-    const caller = authenticate(request, policy.secretsOf)
+    const caller = rooms.authenticate(request, policy)
     record.service = caller.service
     record.method = caller.method
-    const known = (ask: Ask): boolean =>
-      [...rooms.upstreams().values()].some(each => isTarget(each, ask))
-    const { grant, scopes } = authorise(policy.grantsOf(caller.service), request.ask, known)
+    const { grant, scopes } = rooms.authorise(caller.service, request.ask, policy)
     record.upstream = grant.upstream.id
     const obtained = await rooms.obtain({
       upstream: grant.upstream,
       scopes,
       minimumTtl: request.minimumTtl,
     })
-    refuseExcess(grant, obtained.token.scope)
+    rooms.refuseExcess(grant, obtained.token.scope)
     record.granted = grantedOf(obtained)
     record.decision = 'granted'
     await rooms.audit.record(record)
@@ -85,7 +87,11 @@ const grantedOf = ({ token, expiresIn, source }: Obtained): AuditRecord['granted
   source,
 })
 
-function openRecord(request: TokenRequest, policy: Policy, clock: Clock): AuditRecord {
+function openRecord(
+  request: TokenRequest,
+  policy: Policy,
+  { clock, claimedId }: Rooms,
+): AuditRecord {
   const { ask, minimumTtl } = request
   const target = ask.audience ?? ask.resources[0] ?? null
   return {

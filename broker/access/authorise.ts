@@ -11,6 +11,8 @@ export interface Ask {
   scope: string | undefined
 }
 
+type Target = Pick<Grant['upstream'], 'id' | 'fhirBase'>
+
 /** What it gets: the grant, and the scopes to ask the EHR for. */
 export interface Authorised {
   grant: Grant
@@ -26,9 +28,9 @@ export interface Authorised {
 export function authorise(
   grants: readonly Grant[],
   ask: Ask,
-  isUpstream: (ask: Ask) => boolean,
+  upstreams: readonly Target[],
 ): Authorised {
-  const grant = pick(grants, ask, isUpstream)
+  const grant = pick(grants, ask, upstreams)
   if (ask.scope === undefined) return { grant, scopes: grant.scopes }
   const scopes = parseScopeList(ask.scope)
   if (scopes === null) throw new BrokerError('scope_malformed', { upstream: grant.upstream.id })
@@ -52,7 +54,7 @@ export function refuseExcess({ upstream, scopes }: Grant, granted: string): void
   })
 }
 
-function pick(grants: readonly Grant[], ask: Ask, isUpstream: (ask: Ask) => boolean): Grant {
+function pick(grants: readonly Grant[], ask: Ask, upstreams: readonly Target[]): Grant {
   const { resources, audience } = ask
   if (resources.length > 1) throw new BrokerError('target_several')
   if (resources.length === 0 && audience === undefined) {
@@ -63,7 +65,9 @@ function pick(grants: readonly Grant[], ask: Ask, isUpstream: (ask: Ask) => bool
   const [grant, ...others] = grants.filter(({ upstream }) => isTarget(upstream, ask))
   if (grant && others.length === 0) return grant
   if (grant) throw new BrokerError('target_ambiguous')
-  throw new BrokerError(isUpstream(ask) ? 'upstream_not_granted' : 'upstream_unknown')
+  throw new BrokerError(
+    upstreams.some(each => isTarget(each, ask)) ? 'upstream_not_granted' : 'upstream_unknown',
+  )
 }
 
 /** Whether an upstream is the one that is asked for. */

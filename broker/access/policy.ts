@@ -12,6 +12,8 @@ export interface Policy {
   generation: string
   secretsOf: (service: string) => readonly string[] | undefined
   grantsOf: (service: string) => readonly Grant[]
+  /** Every upstream there is, granted or not. */
+  upstreams: readonly Upstream[]
 }
 
 export interface ServiceRules {
@@ -38,5 +40,6 @@ export function compilePolicy(
     generation,
     secretsOf: service => services.get(service)?.secretSha256,
     grantsOf: service => grants.get(service) ?? [],
+    upstreams: [...upstreams.values()],
   }
 }

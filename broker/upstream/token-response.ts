@@ -1,6 +1,6 @@
 import { BrokerError, type ErrorCode } from '../errors.ts'
+import type { Profile } from '../profiles.ts'
 import { parseScopeList } from '../scopes.ts'
-import type { Profile } from './profiles.ts'
 import type { Reply } from './token-endpoint.ts'
 
 export interface TokenResponse {

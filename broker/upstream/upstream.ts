@@ -1,6 +1,6 @@
 import type { Alg } from '../../keys-pipeline/algorithms.ts'
 import type { Environment } from '../../keys-pipeline/key-set.ts'
-import type { Profile, ProfileName } from './profiles.ts'
+import type { Profile, ProfileName } from '../profiles.ts'
 
 /** One EHR tenant under one client ID, as the config settles it. */
 export interface Upstream {

@@ -1,4 +1,4 @@
-import { PROFILES } from '../../broker/upstream/profiles.ts'
+import { PROFILES } from '../../broker/profiles.ts'
 import type { Upstream } from '../../broker/upstream/upstream.ts'
 
 /** An upstream as a config settles it, with what a test changes. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { PROFILES } from '../../../broker/profiles.ts'
 import { cacheKey } from '../../../broker/tokens/cache-key.ts'
-import { PROFILES } from '../../../broker/upstream/profiles.ts'
 import type { Upstream } from '../../../broker/upstream/upstream.ts'
 import { upstream } from '../../support/upstream.ts'
 

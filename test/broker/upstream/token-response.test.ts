@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { BrokerError } from '../../../broker/errors.ts'
-import { PROFILES } from '../../../broker/upstream/profiles.ts'
+import { PROFILES } from '../../../broker/profiles.ts'
 import type { Reply } from '../../../broker/upstream/token-endpoint.ts'
 import { readTokenResponse } from '../../../broker/upstream/token-response.ts'
 

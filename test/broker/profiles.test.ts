@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { PROFILES } from '../../../broker/upstream/profiles.ts'
-import { ALGORITHMS } from '../../../keys-pipeline/algorithms.ts'
+import { PROFILES } from '../../broker/profiles.ts'
+import { ALGORITHMS } from '../../keys-pipeline/algorithms.ts'
 
 const rows = Object.entries(PROFILES)
 

@@ -1,4 +1,4 @@
-import type { Alg } from '../../keys-pipeline/algorithms.ts'
+import type { Alg } from '../keys-pipeline/algorithms.ts'
 
 /** What one vendor's token endpoint wants. */
 export interface Profile {
