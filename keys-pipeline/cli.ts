@@ -10,9 +10,17 @@ import { generateKey } from './generate.ts'
 import { CACHE } from './headers.ts'
 import { ENVIRONMENTS, type Environment } from './key-set.ts'
 import { build, judgeKeys, judgePaths } from './pipeline.ts'
-import { render, type Templates } from './render.ts'
-import { checkSummary, findingsReport, keysTable, listedKeys } from './report.ts'
-import { keySetUrl, readSettings } from './settings.ts'
+import { readList, readTemplates } from './read.ts'
+import { render } from './render.ts'
+import {
+  builtReport,
+  checkSummary,
+  findingsReport,
+  generatedReport,
+  keysTable,
+  listedKeys,
+} from './report.ts'
+import { readSettings } from './settings.ts'
 
 /** npm runs scripts in the project's folder; INIT_CWD is where the user stands. */
 const here = process.env['INIT_CWD'] ?? process.cwd()
@@ -89,13 +97,7 @@ program
       custodyOf(options),
     )
     if (options.json) return printJson(made)
-    print(`✓ ${made.alg} key pair, ${made.bits} bits, for ${options.environment}`)
-    print(`  kid      ${made.kid}`)
-    print(`  public   ${made.file}   commit this`)
-    print(`  private  ${made.privateFile}   only the broker reads this; back it up as a secret`)
-    print(
-      'Next: commit the public file and lifecycle.json, push, and let the key be live before the broker signs with it.',
-    )
+    print(generatedReport(made, options.environment))
   })
 
 program
@@ -148,7 +150,9 @@ program
   .action((paths: string[], options: { keys: string; json?: true; filesFrom?: string }) => {
     const named = [
       ...paths,
-      ...(options.filesFrom === undefined ? [] : listFrom(options.filesFrom)),
+      ...(options.filesFrom === undefined
+        ? []
+        : readList(options.filesFrom === '-' ? 0 : path(options.filesFrom))),
     ]
     const lint = paths.length > 0 || options.filesFrom !== undefined
     const { findings, files, keys } = lint
@@ -177,7 +181,7 @@ program
     const site = build({
       ...options,
       settings,
-      templates: readTemplates(),
+      templates: readTemplates(join(project, 'site')),
       commit: options.commit ?? null,
       show,
     })
@@ -185,15 +189,7 @@ program
       site.has(each),
     )
     if (options.json) return printJson({ out: options.out, files: [...site.keys()], published })
-    print(`✓ ${site.size} files in ${show(options.out)}`)
-    for (const each of ENVIRONMENTS) {
-      const { path: file } = settings.environments[each]
-      print(
-        site.has(file)
-          ? `  ${each}: ${keySetUrl(settings.baseUrl, file)}`
-          : `  ${each}: no key yet, so nothing is published`,
-      )
-    }
+    print(builtReport(site, settings, show(options.out)))
   })
 
 program
@@ -236,7 +232,12 @@ async function serve(options: ServeOptions): Promise<void> {
         'dev: there is no nonprod key, so one was made that signs nothing and is gone when this stops',
       )
     }
-    return render(environments, readSettings(options.settings, show), readTemplates(), null)
+    return render(
+      environments,
+      readSettings(options.settings, show),
+      readTemplates(join(project, 'site')),
+      null,
+    )
   }
   const server = await buildServer(options.dev ? devSite() : readSite(options.out, show), {
     cache: options.dev ? CACHE.dev : CACHE.published,
@@ -284,16 +285,6 @@ const custodyOf = ({ keys, environment, role }: CommonOptions): Custody => ({
 })
 
 const note = (text: string): void => void process.stderr.write(`${text}\n`)
-
-function listFrom(file: string): string[] {
-  const text = readFileSync(file === '-' ? 0 : path(file), 'utf8')
-  return text.split(text.includes('\0') ? '\0' : /\r?\n/).filter(line => line !== '')
-}
-
-function readTemplates(): Templates {
-  const read = (name: string): string => readFileSync(join(project, 'site', name), 'utf8')
-  return { index: read('index.html'), notFound: read('404.html'), style: read('style.css') }
-}
 
 /** Findings to whoever asked; anything else is a bug and keeps its stack. */
 function fail(error: unknown): number {

@@ -1,6 +1,7 @@
 import { type Dirent, lstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { type Finding, finding } from './errors.ts'
+import type { Templates } from './render.ts'
 
 export interface SourceFile {
   /** The path as the user gave it, or below the folder that was named. */
@@ -50,6 +51,18 @@ export function readEnvironmentFolder(folder: string, show: (path: string) => st
     readFolder(folder, realpathSync(folder), show, found)
   }
   return found
+}
+
+/** Paths from a file or from standard input (0), one a line, or NUL-separated as `find -print0` writes them. */
+export function readList(file: string | 0): string[] {
+  const text = readFileSync(file, 'utf8')
+  return text.split(text.includes('\0') ? '\0' : /\r?\n/).filter(line => line !== '')
+}
+
+/** The templates of the published pages. */
+export function readTemplates(folder: string): Templates {
+  const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
+  return { index: read('index.html'), notFound: read('404.html'), style: read('style.css') }
 }
 
 function readFolder(

@@ -1,6 +1,10 @@
 import type { Entered } from './add.ts'
 import { type Finding, shown } from './errors.ts'
+import type { Generated } from './generate.ts'
+import { ENVIRONMENTS, type Environment } from './key-set.ts'
 import type { EnvironmentKeys } from './pipeline.ts'
+import type { Site } from './render.ts'
+import { keySetUrl, type Settings } from './settings.ts'
 
 /** Findings for people: by file, each with its code, what is wrong and what to do. */
 export function findingsReport(findings: readonly Finding[]): string {
@@ -30,6 +34,24 @@ export function checkSummary({
   return findings.length === 0
     ? `✓ ${counted}, nothing to complain of`
     : `${count(findings.length, 'finding')} · ${counted}`
+}
+
+export function generatedReport(made: Generated, environment: Environment): string {
+  return [
+    `✓ ${made.alg} key pair, ${made.bits} bits, for ${environment}`,
+    `  kid      ${made.kid}`,
+    `  public   ${made.file}   commit this`,
+    `  private  ${made.privateFile}   only the broker reads this; back it up as a secret`,
+    'Next: commit the public file and lifecycle.json, push, and let the key be live before the broker signs with it.',
+  ].join('\n')
+}
+
+export function builtReport(site: Site, { baseUrl, environments }: Settings, out: string): string {
+  const lines = ENVIRONMENTS.map(environment => {
+    const { path } = environments[environment]
+    return `  ${environment}: ${site.has(path) ? keySetUrl(baseUrl, path) : 'no key yet, so nothing is published'}`
+  })
+  return [`✓ ${count(site.size, 'file')} in ${out}`, ...lines].join('\n')
 }
 
 export interface ListedKey extends Omit<Entered, 'file'> {

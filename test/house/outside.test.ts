@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest'
+import { codeOf, importsOf, sourceFiles } from './source.ts'
+
+/** Who touches the world, kind by kind. Everyone else gets it as an argument. A longer list is a decision to make. */
+const imports =
+  (...names: RegExp[]) =>
+  (file: string) =>
+    importsOf(file).some(
+      ({ specifier, isType }) => !isType && names.some(name => name.test(specifier)),
+    )
+const uses = (pattern: RegExp) => (file: string) => pattern.test(codeOf(file))
+
+const touching = (how: (file: string) => boolean): string[] => sourceFiles().filter(how)
+
+test('files', () => {
+  expect(touching(imports(/^node:fs/))).toEqual([
+    'broker/audit.ts',
+    'broker/cli.ts',
+    'broker/config.ts',
+    'broker/keys/signing-keys.ts',
+    'keys-pipeline/cli.ts',
+    'keys-pipeline/generate.ts',
+    'keys-pipeline/lifecycle.ts',
+    'keys-pipeline/read.ts',
+    'keys-pipeline/serve.ts',
+    'keys-pipeline/settings.ts',
+    'keys-pipeline/write.ts',
+  ])
+})
+
+test('network', () => {
+  expect(
+    touching(imports(/^undici$/, /^node:(net|http|https|tls|dns|dgram)$/, /^fastify$/)),
+  ).toEqual([
+    'broker/app.ts',
+    'broker/upstream/connections.ts',
+    'broker/upstream/token-endpoint.ts',
+    'keys-pipeline/serve.ts',
+  ])
+  expect(touching(uses(/(?<!const )\bfetch\((?!key)|\bWebSocket\b/))).toEqual([])
+})
+
+test('time', () => {
+  expect(
+    touching(
+      uses(
+        /Date\.now|new Date\(\)|performance\.now|setTimeout\(|setInterval\(|AbortSignal\.timeout/,
+      ),
+    ),
+  ).toEqual([
+    'broker/clock.ts',
+    'broker/main.ts',
+    'broker/upstream/token-endpoint.ts',
+    'keys-pipeline/cli.ts',
+  ])
+})
+
+test('chance', () => {
+  expect(
+    touching(uses(/Math\.random|randomUUID|randomBytes|getRandomValues|generateKeyPair/)),
+  ).toEqual([
+    'broker/app.ts',
+    'broker/cli.ts',
+    'broker/main.ts',
+    'keys-pipeline/generate.ts',
+    'keys-pipeline/serve.ts',
+  ])
+})
+
+test('other programs, workers and code made of text: nobody', () => {
+  expect(touching(imports(/^node:(child_process|worker_threads|cluster|vm)$/))).toEqual([])
+  expect(touching(uses(/\beval\(|new Function\(/))).toEqual([])
+})
