@@ -80,13 +80,12 @@ program
       .choices(['2048', '3072', '4096'])
       .default('3072'),
   )
-  .addOption(new Option('--kid <kid>', 'key ID (default: the RFC 7638 thumbprint)'))
+  .option('--kid <kid>', 'key ID (default: the RFC 7638 thumbprint)')
   .addOption(roleOption())
-  .addOption(
-    new Option(
-      '--private-folder <folder>',
-      'where the private half goes (default: ~/.lockstep/<environment>)',
-    ).argParser(path),
+  .option(
+    '--private-folder <folder>',
+    'where the private half goes (default: ~/.lockstep/<environment>)',
+    path,
   )
   .addOption(keysOption())
   .addOption(jsonOption())
@@ -105,7 +104,7 @@ program
   .description('add the public keys of a file (PEM, certificate, JWK or JWKS) to an environment')
   .argument('<file>', 'the file', path)
   .addOption(environmentOption().makeOptionMandatory())
-  .addOption(new Option('--kid <kid>', 'keep this key ID, which is registered already'))
+  .option('--kid <kid>', 'keep this key ID, which is registered already')
   .addOption(
     new Option('--alg <alg>', 'keep this algorithm, which is registered already').choices(ALGS),
   )
@@ -139,11 +138,9 @@ program
   .command('check')
   .description('judge the keys folder, or any files and folders, and write nothing')
   .argument('[paths...]', 'key files, JWKS files and folders (recursively); none: the keys folder')
-  .addOption(
-    new Option(
-      '--files-from <file>',
-      'read more paths from a file, one a line or NUL-separated; - is standard input',
-    ),
+  .option(
+    '--files-from <file>',
+    'read more paths from a file, one a line or NUL-separated; - is standard input',
   )
   .addOption(keysOption())
   .addOption(jsonOption())
@@ -197,20 +194,11 @@ program
   .description(
     'serve the built site over HTTP, or HTTPS with --cert and --tls-key; the access log goes to standard output',
   )
-  .addOption(new Option('--host <address>', 'address to listen on').default('127.0.0.1'))
-  .addOption(
-    new Option('--port <port>', 'port to listen on, 0 for a free one')
-      .default(8080)
-      .argParser(wholeNumber),
-  )
-  .addOption(new Option('--cert <file>', 'certificate chain, PEM').argParser(path))
-  .addOption(new Option('--tls-key <file>', 'private key of the certificate, PEM').argParser(path))
-  .addOption(
-    new Option(
-      '--dev',
-      'build in memory, no-store; with no nonprod key, make one that is thrown away',
-    ),
-  )
+  .option('--host <address>', 'address to listen on', '127.0.0.1')
+  .option('--port <port>', 'port to listen on, 0 for a free one', wholeNumber, 8080)
+  .option('--cert <file>', 'certificate chain, PEM', path)
+  .option('--tls-key <file>', 'private key of the certificate, PEM', path)
+  .option('--dev', 'build in memory, no-store; with no nonprod key, make one that is thrown away')
   .addOption(outOption())
   .addOption(keysOption())
   .addOption(settingsOption())
