@@ -1,8 +1,15 @@
+import process from 'node:process'
 import { defineConfig } from 'vitest/config'
+
+/** Randomised tests repeat a failure with LOCKSTEP_SEED; LOCKSTEP_LONG=1 runs ten times as many cases. */
+const seed = process.env['LOCKSTEP_SEED'] ?? `${Date.now() % 2 ** 31}`
+process.stdout.write(`seed of the randomised tests: ${seed}\n`)
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/support/random.ts'],
+    env: { LOCKSTEP_SEED: seed },
     testTimeout: 30_000,
     hookTimeout: 30_000,
     maxWorkers: 2,

@@ -4,9 +4,6 @@ import type { PublicKey } from './jwk.ts'
 export const ENVIRONMENTS = ['production', 'nonprod'] as const
 export type Environment = (typeof ENVIRONMENTS)[number]
 
-export const isEnvironment = (name: string): name is Environment =>
-  (ENVIRONMENTS as readonly string[]).includes(name)
-
 /** Epic reads at most this many keys from one URL. @see Epic "OAuth 2.0", JWK Set URL */
 export const MOST_KEYS = 100
 

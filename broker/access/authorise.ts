@@ -71,7 +71,7 @@ function pick(grants: readonly Grant[], ask: Ask, upstreams: readonly Target[]):
 }
 
 /** Whether an upstream is the one that is asked for. */
-export function isTarget(
+function isTarget(
   upstream: { id: string; fhirBase: string },
   { resources, audience }: Ask,
 ): boolean {

@@ -23,7 +23,7 @@ export interface Obtained {
 export type Obtain = (need: Need) => Promise<Obtained>
 
 /** Milliseconds. A token with less is never handed out: the caller could not use it. */
-export const FLOOR = 30_000
+const FLOOR = 30_000
 
 /** Milliseconds between tries behind the callers' backs, before chance adds up to as much again. */
 const RETRY_BEHIND = 10_000

@@ -15,7 +15,7 @@ export interface Arrow {
 export const sourceFiles = (): string[] =>
   globSync(['keys-pipeline/**/*.ts', 'broker/**/*.ts'], { cwd: PROJECT }).sort()
 
-export const textOf = (file: string): string => readFileSync(join(PROJECT, file), 'utf8')
+const textOf = (file: string): string => readFileSync(join(PROJECT, file), 'utf8')
 
 export const linesOf = (file: string): number => textOf(file).trimEnd().split('\n').length
 
