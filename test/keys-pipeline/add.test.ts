@@ -1,0 +1,103 @@
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { addKeys, type Custody, checkoutOf } from '../../keys-pipeline/add.ts'
+import type { PipelineError } from '../../keys-pipeline/errors.ts'
+import { judgeKeys } from '../../keys-pipeline/pipeline.ts'
+import { asIs, ecJwk, folderWith, privateJwk, rsaJwk, rsaPair, spki } from '../support/key-files.ts'
+
+const NOW = Date.UTC(2026, 10, 25)
+const custody = (keys: string, more: Partial<Custody> = {}): Custody => ({
+  ...{ keys, environment: 'production', role: 'signer', now: NOW, show: asIs },
+  ...more,
+})
+const codes = (work: () => unknown): string[] => {
+  try {
+    work()
+  } catch (error) {
+    return (error as PipelineError).findings.map(each => each.code)
+  }
+  return []
+}
+const file = (content: string | object, name = 'key.json') =>
+  join(folderWith({ [name]: content }), name)
+
+test('a PEM becomes a JWK with its thumbprint as kid, and its entry in the lifecycle file', () => {
+  const keys = folderWith()
+  const [added] = addKeys(file(spki(rsaPair().publicKey), 'key.pem'), {}, custody(keys))
+  const print = added?.thumbprint ?? ''
+  expect(
+    JSON.parse(readFileSync(join(keys, 'production', `${print}.jwk.json`), 'utf8')),
+  ).toMatchObject({ kid: print, alg: 'RS384' })
+  const { environments, findings } = judgeKeys(keys, asIs)
+  expect(findings).toEqual([])
+  expect(environments.production.lifecycle).toEqual({
+    [print]: { kid: print, created: '2026-11-25T00:00:00Z', role: 'signer' },
+  })
+})
+
+test('a kid and an alg that are registered are kept', () => {
+  const keys = folderWith()
+  addKeys(file(rsaJwk()), { kid: 'epic/2019', alg: 'RS256' }, custody(keys, { role: 'standby' }))
+  const { production } = judgeKeys(keys, asIs).environments
+  expect(production.keys[0]?.jwk).toMatchObject({ kid: 'epic/2019', alg: 'RS256' })
+  expect(Object.values(production.lifecycle)[0]).toMatchObject({
+    kid: 'epic/2019',
+    role: 'standby',
+  })
+})
+
+test('a JWKS adds each of its keys, without what must not be published', () => {
+  const keys = folderWith()
+  expect(
+    addKeys(file({ keys: [{ ...rsaJwk(), x5c: ['x'] }, ecJwk()] }), {}, custody(keys)),
+  ).toHaveLength(2)
+  for (const name of readdirSync(join(keys, 'production'))) {
+    expect(readFileSync(join(keys, 'production', name), 'utf8')).not.toContain('x5c')
+  }
+})
+
+test('a key is added beside those that are there, whose entries stay', () => {
+  const keys = folderWith()
+  addKeys(file(rsaJwk()), {}, custody(keys))
+  addKeys(file(ecJwk()), {}, custody(keys, { now: NOW + 1000 }))
+  expect(Object.values(judgeKeys(keys, asIs).environments.production.lifecycle)).toHaveLength(2)
+})
+
+describe('is refused, and nothing is written', () => {
+  test.each<[string, string | object, object, string[]]>([
+    ['a private key', privateJwk(), {}, ['private_member']],
+    ['a file without keys', { keys: [] }, {}, ['set_empty']],
+    ['one kid for two keys', { keys: [rsaJwk(), ecJwk()] }, { kid: 'k' }, ['kid_duplicate']],
+    ['an alg that does not fit', rsaJwk(), { alg: 'ES384' }, ['alg_mismatch']],
+    ['a kid that is none', rsaJwk(), { kid: 'a\nb' }, ['kid_invalid']],
+  ])('%s', (_, content, registered, expected) => {
+    const keys = folderWith()
+    expect(codes(() => addKeys(file(content), registered, custody(keys)))).toEqual(expected)
+    expect(readdirSync(keys)).toEqual([])
+  })
+
+  test('a key that is there already, in either environment', () => {
+    const keys = folderWith()
+    addKeys(file(rsaJwk()), {}, custody(keys))
+    expect(codes(() => addKeys(file(rsaJwk()), { kid: 'new' }, custody(keys)))).toEqual([
+      'key_twice',
+    ])
+    expect(
+      codes(() => addKeys(file(rsaJwk()), {}, custody(keys, { environment: 'nonprod' }))),
+    ).toEqual(['key_in_both_environments'])
+    expect(readdirSync(join(keys, 'production'))).toHaveLength(2)
+  })
+
+  test('a file that is not there', () => {
+    expect(codes(() => addKeys('/nowhere', {}, custody(folderWith())))).toEqual(['file_unreadable'])
+  })
+})
+
+test('a checkout is found at or above a folder', () => {
+  const folder = folderWith({ 'repo/.git/HEAD': '' })
+  mkdirSync(join(folder, 'repo', 'a'))
+  const exists = (path: string) => path === join(folder, 'repo', '.git')
+  expect(checkoutOf(join(folder, 'repo', 'a'), exists)).toBe(join(folder, 'repo'))
+  expect(checkoutOf(folder, exists)).toBeNull()
+})

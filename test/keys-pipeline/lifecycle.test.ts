@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest'
+import { readLifecycle, serializeLifecycle, timestamp } from '../../keys-pipeline/lifecycle.ts'
+import { asIs, folderWith } from '../support/key-files.ts'
+
+const print = 'A'.repeat(43)
+const entry = { kid: 'k', created: '2026-11-25T00:00:00Z', role: 'signer' } as const
+
+test('what is written is read back, and a missing file is an empty one', () => {
+  const folder = folderWith({ 'lifecycle.json': serializeLifecycle({ [print]: entry }) })
+  expect(readLifecycle(folder, asIs)).toEqual({ [print]: entry })
+  expect(readLifecycle(folderWith(), asIs)).toEqual({})
+})
+
+test('the order of entries makes no difference to the bytes', () => {
+  const other = 'B'.repeat(43)
+  expect(serializeLifecycle({ [print]: entry, [other]: entry })).toBe(
+    serializeLifecycle({ [other]: entry, [print]: entry }),
+  )
+})
+
+test.each([
+  ['half a file', '{"keys":'],
+  ['a list', '[]'],
+  ['an unknown member', { keys: {}, more: 1 }],
+  ['a name that is no thumbprint', { keys: { short: entry } }],
+  ['a time that is none', { keys: { [print]: { ...entry, created: 'yesterday' } } }],
+  ['an unknown role', { keys: { [print]: { ...entry, role: 'boss' } } }],
+])('%s is refused', (_, content) => {
+  const folder = folderWith({ 'lifecycle.json': content })
+  expect(() => readLifecycle(folder, asIs)).toThrowError(
+    expect.objectContaining({ code: 'lifecycle_unreadable' }),
+  )
+})
+
+test('a time is written in UTC, to the second', () => {
+  expect(timestamp(Date.UTC(2026, 10, 25, 1, 2, 3, 999))).toBe('2026-11-25T01:02:03Z')
+})
