@@ -67,7 +67,8 @@ export async function buildServer(
     return reply
       .code(text === undefined ? 404 : 200)
       .headers(headersOf(shownPath, cache))
-      .send(site.get(shownPath) ?? 'Not found\n')
+      // As bytes: to text Fastify would add a charset, which application/json does not have.
+      .send(Buffer.from(site.get(shownPath) ?? 'Not found\n'))
   })
   server.addHook('onResponse', async (request, reply) => {
     log({
