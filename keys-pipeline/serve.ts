@@ -64,11 +64,13 @@ export async function buildServer(
       decodeURIComponent(new URL(request.url, 'http://site').pathname).slice(1) || 'index.html'
     const text = site.get(path)
     const shownPath = text === undefined ? '404.html' : path
-    return reply
-      .code(text === undefined ? 404 : 200)
-      .headers(headersOf(shownPath, cache))
-      // As bytes: to text Fastify would add a charset, which application/json does not have.
-      .send(Buffer.from(site.get(shownPath) ?? 'Not found\n'))
+    return (
+      reply
+        .code(text === undefined ? 404 : 200)
+        .headers(headersOf(shownPath, cache))
+        // As bytes: to text Fastify would add a charset, which application/json does not have.
+        .send(Buffer.from(site.get(shownPath) ?? 'Not found\n'))
+    )
   })
   server.addHook('onResponse', async (request, reply) => {
     log({
