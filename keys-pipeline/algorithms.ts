@@ -47,8 +47,8 @@ export const CURVES = {
 
 export type Crv = keyof typeof CURVES
 
-/** RFC 7518 §6.2.2, §6.3.2 and §6.4: the members that only a private or shared key has. */
-export const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'] as const
+/** The members that only a private or shared key has. @see RFC 7518 §6.2.2, §6.3.2, §6.4 · `priv`: AKP, for ML-DSA */
+export const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv'] as const
 
 /** Bits. 16,384 is where OpenSSL stops verifying. */
 export const RSA_BITS = { least: 2048, most: 16_384 } as const

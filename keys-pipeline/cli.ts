@@ -147,9 +147,7 @@ program
   .action((paths: string[], options: { keys: string; json?: true; filesFrom?: string }) => {
     const named = [
       ...paths,
-      ...(options.filesFrom === undefined
-        ? []
-        : readList(options.filesFrom === '-' ? 0 : path(options.filesFrom))),
+      ...(options.filesFrom === undefined ? [] : listFrom(options.filesFrom)),
     ]
     const lint = paths.length > 0 || options.filesFrom !== undefined
     const { findings, files, keys } = lint
@@ -273,6 +271,14 @@ const custodyOf = ({ keys, environment, role }: CommonOptions): Custody => ({
 })
 
 const note = (text: string): void => void process.stderr.write(`${text}\n`)
+
+function listFrom(file: string): string[] {
+  try {
+    return readList(file === '-' ? 0 : path(file))
+  } catch {
+    throw new CommanderError(2, 'usage', `error: --files-from ${file} cannot be read`)
+  }
+}
 
 /** Findings to whoever asked; anything else is a bug and keeps its stack. */
 function fail(error: unknown): number {

@@ -4,8 +4,20 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** OpenSSL, or its complaint. */
+/** OpenSSL, or its complaint. What it must open by name is given it as a file: it cannot open a socket. */
 export function openssl(args: readonly string[], input?: string | Buffer): Buffer {
+  if (!args.includes('/dev/stdin') || input === undefined) return runOpenssl(args, input)
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-openssl-'))
+  try {
+    const file = join(folder, 'input')
+    writeFileSync(file, input)
+    return runOpenssl(args.map(arg => (arg === '/dev/stdin' ? file : arg)))
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+function runOpenssl(args: readonly string[], input?: string | Buffer): Buffer {
   const { status, stdout, stderr } = spawnSync('openssl', args, { input })
   if (status !== 0) throw new Error(`openssl ${args[0]}: ${stderr}`)
   return stdout
