@@ -73,7 +73,7 @@ export function buildApp(config: Config, ports: Ports): FastifyInstance {
     clock,
     chance,
     cache: memoryCache(clock),
-    flight: singleFlight(),
+    flights: singleFlight(),
     exchange,
     onRefreshFailed: (upstream, { code, facts }) =>
       log.warn({ upstream: upstream.id, code, ...facts }, 'refresh failed'),

@@ -16,7 +16,12 @@ export interface AuditRecord {
   method: string | null
   address: string
   upstream: string | null
-  asked: { target: string | null; scope: string | null; minimum_ttl: number }
+  asked: {
+    audience: string | null
+    resource: string | null
+    scope: string | null
+    minimum_ttl: number
+  }
   granted: {
     scope: string
     expires_in: number

@@ -1,6 +1,6 @@
 import type { ConfigFile } from './config-schema.ts'
 import { PROFILES, type Profile } from './profiles.ts'
-import { covers } from './scopes.ts'
+import { coverage } from './scopes.ts'
 
 /** What is wrong with a config, and where. */
 export interface Complaint {
@@ -94,7 +94,8 @@ function grantRules(
     return [{ at: `${at}/upstream`, message: `${grant.upstream} is not one of the upstreams` }]
   }
   const complaints: Complaint[] = []
-  const beyond = grant.scopes.filter(scope => !covers(upstream.scopes, scope))
+  const [declared, granted] = [coverage(upstream.scopes), coverage(grant.scopes)]
+  const beyond = grant.scopes.filter(scope => !declared(scope))
   if (beyond.length > 0) {
     complaints.push({
       at: `${at}/scopes`,
@@ -102,7 +103,7 @@ function grantRules(
     })
   }
   const profile: Profile = PROFILES[upstream.profile]
-  const missing = upstream.scopes.filter(scope => !covers(grant.scopes, scope))
+  const missing = upstream.scopes.filter(scope => !granted(scope))
   if (profile.scopes === 'fixed-by-app' && missing.length > 0) {
     complaints.push({
       at: `${at}/scopes`,

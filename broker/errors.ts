@@ -115,7 +115,7 @@ export const ERRORS = {
   upstream_timeout: outage('The EHR did not answer in time.', 5),
   upstream_unavailable: outage('The EHR is out of order.', 10),
   upstream_rate_limited: outage('The EHR asks us to slow down.', 30),
-  upstream_tls_failed: refused('server_error', 'The EHR’s certificate cannot be trusted.'),
+  upstream_tls_failed: refused('server_error', 'The certificate of the EHR cannot be trusted.'),
   upstream_redirected: refused(
     'server_error',
     'The EHR answered with a redirect, which is never followed.',
@@ -135,9 +135,15 @@ export const ERRORS = {
     'The EHR does not offer client_credentials.',
   ),
   upstream_refused: refused('server_error', 'The EHR refuses the request.'),
-  upstream_reply_too_large: refused('server_error', 'The EHR’s reply is too large to be a token.'),
-  upstream_not_json: refused('server_error', 'The EHR’s reply is not JSON.'),
-  upstream_reply_malformed: refused('server_error', 'The EHR’s reply is not a token response.'),
+  upstream_reply_too_large: refused(
+    'server_error',
+    'The reply of the EHR is too large to be a token.',
+  ),
+  upstream_not_json: refused('server_error', 'The reply of the EHR is not JSON.'),
+  upstream_reply_malformed: refused(
+    'server_error',
+    'The reply of the EHR is not a token response.',
+  ),
   upstream_token_type: refused(
     'server_error',
     'The EHR issued a token that is not a bearer token.',

@@ -65,8 +65,6 @@ export async function issueToken(request: TokenRequest, rooms: Rooms): Promise<I
   } catch (thrown) {
     const error = asBrokerError(thrown)
     if (error.code === 'audit_failed') throw error
-    const upstream = error.facts['upstream']
-    if (typeof upstream === 'string') record.upstream = upstream
     await rooms.audit.record({ ...record, decision: 'refused', code: error.code, granted: null })
     throw error
   }
@@ -75,13 +73,13 @@ export async function issueToken(request: TokenRequest, rooms: Rooms): Promise<I
 const replyOf = ({ token, expiresIn }: Obtained): Issued => ({
   access_token: token.accessToken,
   token_type: 'Bearer',
-  expires_in: expiresIn,
+  expires_in: expiresIn(),
   scope: token.scope,
 })
 
 const grantedOf = ({ token, expiresIn, source }: Obtained): AuditRecord['granted'] => ({
   scope: token.scope,
-  expires_in: expiresIn,
+  expires_in: expiresIn(),
   token_sha256: token.sha256,
   kid: token.kid,
   source,
@@ -93,7 +91,6 @@ function openRecord(
   { clock, claimedId }: Rooms,
 ): AuditRecord {
   const { ask, minimumTtl } = request
-  const target = ask.audience ?? ask.resources[0] ?? null
   return {
     time: new Date(clock().wall).toISOString(),
     request: request.id,
@@ -105,11 +102,15 @@ function openRecord(
     address: request.address,
     upstream: null,
     asked: {
-      target: target === null ? null : target.slice(0, 500),
-      scope: ask.scope === undefined ? null : ask.scope.slice(0, 1000),
+      audience: cut(ask.audience),
+      resource: cut(ask.resources[0]),
+      scope: cut(ask.scope),
       minimum_ttl: minimumTtl,
     },
     granted: null,
     config: policy.generation,
   }
 }
+
+/** What a request says, as it goes into a record: all that a real one has, and not all that a hostile one sends. */
+const cut = (text: string | undefined): string | null => text?.slice(0, 1000) ?? null

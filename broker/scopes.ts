@@ -6,15 +6,15 @@
  */
 const SMART = /^(?:(patient|user|system)\/)?([a-z]+|\*)\.([a-z]+|\*)(\?.+)?$/
 
-const WORDS: Readonly<Record<string, string>> = {
-  read: 'rs',
-  write: 'cud',
-  '*': 'cruds',
-  search: 's',
-  create: 'c',
-  update: 'u',
-  delete: 'd',
-}
+const WORDS: ReadonlyMap<string, string> = new Map([
+  ['read', 'rs'],
+  ['write', 'cud'],
+  ['*', 'cruds'],
+  ['search', 's'],
+  ['create', 'c'],
+  ['update', 'u'],
+  ['delete', 'd'],
+])
 
 interface Smart {
   level: string
@@ -26,33 +26,39 @@ interface Smart {
 /** RFC 6749 §3.3: one or more tokens of these characters, between single spaces. */
 const SCOPE_LIST = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/
 
-/** The scopes of a list, each once, in a fixed order; null if it is not a list of scopes. */
+/** A request that names more is no request for a token. */
+const MOST_SCOPES = 500
+
+/** The scopes of a list, each once, in a fixed order; null if it is not a list of scopes, or one of more than 500. */
 export function parseScopeList(text: string): string[] | null {
-  return SCOPE_LIST.test(text) ? [...new Set(text.split(' '))].sort() : null
+  if (!SCOPE_LIST.test(text)) return null
+  const scopes = [...new Set(text.split(' '))].sort()
+  return scopes.length > MOST_SCOPES ? null : scopes
 }
 
-/** Whether the granted scopes, together, allow all that the asked one does. */
-export function covers(granted: readonly string[], asked: string): boolean {
-  const wanted = parse(asked)
-  if (wanted === null) return granted.some(scope => scope.toLowerCase() === asked.toLowerCase())
-  const actions = new Set(
-    granted
-      .map(parse)
-      .filter(scope => scope !== null)
-      .filter(
-        ({ level, resource }) =>
-          level === wanted.level && (resource === '*' || resource === wanted.resource),
-      )
-      // A grant with a query is narrower than one without.
-      .filter(({ query }) => query === '' || query === wanted.query)
-      .flatMap(scope => [...scope.actions]),
-  )
-  return [...wanted.actions].every(action => actions.has(action))
+/** Tells of any scope whether the granted ones, together, allow all that it does. */
+export function coverage(granted: readonly string[]): (asked: string) => boolean {
+  const plain = new Set(granted.map(scope => scope.toLowerCase()))
+  const smart = granted.map(parse).filter(scope => scope !== null)
+  return asked => {
+    const wanted = parse(asked)
+    if (wanted === null) return plain.has(asked.toLowerCase())
+    const actions = new Set(
+      smart.filter(scope => reaches(scope, wanted)).flatMap(scope => [...scope.actions]),
+    )
+    return [...wanted.actions].every(action => actions.has(action))
+  }
 }
+
+/** A grant with a query is narrower than one without. */
+const reaches = (grant: Smart, wanted: Smart): boolean =>
+  grant.level === wanted.level &&
+  (grant.resource === '*' || grant.resource === wanted.resource) &&
+  (grant.query === '' || grant.query === wanted.query)
 
 function parse(scope: string): Smart | null {
   const [, level = 'system', resource = '', suffix = '', query = ''] =
     SMART.exec(scope.toLowerCase()) ?? []
-  const actions = WORDS[suffix] ?? (/^c?r?u?d?s?$/.test(suffix) ? suffix : '')
+  const actions = WORDS.get(suffix) ?? (/^c?r?u?d?s?$/.test(suffix) ? suffix : '')
   return actions === '' ? null : { level, resource, actions, query }
 }

@@ -1,5 +1,5 @@
 import { BrokerError } from '../errors.ts'
-import { covers, parseScopeList } from '../scopes.ts'
+import { coverage, parseScopeList } from '../scopes.ts'
 import type { Grant } from './policy.ts'
 
 /** What a service asks for. */
@@ -31,22 +31,28 @@ export function authorise(
   upstreams: readonly Target[],
 ): Authorised {
   const grant = pick(grants, ask, upstreams)
-  if (ask.scope === undefined) return { grant, scopes: grant.scopes }
+  if (ask.scope === undefined) return { grant, scopes: askable(grant, grant.scopes) }
+  const covered = coverage(grant.scopes)
   const scopes = parseScopeList(ask.scope)
   if (scopes === null) throw new BrokerError('scope_malformed', { upstream: grant.upstream.id })
-  const beyond = scopes.filter(scope => !covers(grant.scopes, scope))
+  const beyond = scopes.filter(scope => !covered(scope))
   if (beyond.length > 0) {
     throw new BrokerError('scope_not_granted', {
       upstream: grant.upstream.id,
       beyond: beyond.join(' ').slice(0, 500),
     })
   }
-  return { grant, scopes }
+  return { grant, scopes: askable(grant, scopes) }
 }
+
+/** Where the app fixes the scopes, whatever is asked, all are asked: one token serves everyone who may have it. */
+const askable = ({ upstream }: Grant, scopes: readonly string[]): readonly string[] =>
+  upstream.profile.scopes === 'fixed-by-app' ? upstream.scopes : scopes
 
 /** What the EHR granted must lie within the grant: EHRs may give more than was asked. Refused: `scope_exceeds_grant`. */
 export function refuseExcess({ upstream, scopes }: Grant, granted: string): void {
-  const beyond = granted.split(' ').filter(scope => !covers(scopes, scope))
+  const covered = coverage(scopes)
+  const beyond = granted.split(' ').filter(scope => !covered(scope))
   if (beyond.length === 0) return
   throw new BrokerError('scope_exceeds_grant', {
     upstream: upstream.id,

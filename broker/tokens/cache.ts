@@ -16,41 +16,55 @@ export interface HeldToken {
   soft: number
 }
 
-export interface Refusal {
-  error: BrokerError
+/** A span that begins at an instant; milliseconds. */
+export interface Span {
   since: Instant
   for: number
 }
 
+/** What is kept under one key: the token, and what paces the calls for the next one. */
+export interface Entry {
+  token: HeldToken
+  /** No refresh behind before this has run out. */
+  rest: Span | null
+  /** When the key was last fetched for the sake of minimum_ttl. */
+  fetchedForTtl: Instant | null
+}
+
 export interface TokenCache {
-  token: (key: string) => HeldToken | undefined
+  entry: (key: string) => Entry | undefined
   /** Keeps the token, unless the one that is held lives longer; returns the one that is held now. */
   keep: (key: string, token: HeldToken) => HeldToken
   /** A refusal that has not run out. */
   refusal: (key: string) => BrokerError | undefined
-  refuse: (key: string, refusal: Refusal) => void
+  refuse: (key: string, refusal: Span & { error: BrokerError }) => void
 }
 
 /** Keys. A service may ask for any subset of its scopes, and each is a key; the least recently used go first. */
 const MOST_ENTRIES = 100_000
 
 export function memoryCache(clock: Clock, mostEntries: number = MOST_ENTRIES): TokenCache {
-  const tokens = new Map<string, HeldToken>()
-  const refusals = new Map<string, Refusal>()
+  const entries = new Map<string, Entry>()
+  const refusals = new Map<string, Span & { error: BrokerError }>()
   return {
-    token: key => touch(tokens, key),
+    entry: key => touch(entries, key),
     keep: (key, token) => {
       refusals.delete(key)
-      const held = tokens.get(key)
+      const entry = entries.get(key)
       const now = clock()
-      if (held && left(held, now) >= left(token, now)) return held
-      put(tokens, key, token, mostEntries)
+      if (entry && left(entry.token, now) >= left(token, now)) return entry.token
+      put(
+        entries,
+        key,
+        { token, rest: null, fetchedForTtl: entry?.fetchedForTtl ?? null },
+        mostEntries,
+      )
       return token
     },
     refusal: key => {
       const found = refusals.get(key)
       if (found === undefined) return undefined
-      if (remaining(found.since, found.for, clock()) > 0) return found.error
+      if (!isOver(found, clock())) return found.error
       refusals.delete(key)
       return undefined
     },
@@ -61,6 +75,9 @@ export function memoryCache(clock: Clock, mostEntries: number = MOST_ENTRIES): T
 /** Milliseconds that the token still lives, by the clock that says sooner. */
 export const left = (token: HeldToken, now: Instant): number =>
   remaining(token.sentAt, token.life, now)
+
+export const isOver = (span: Span, now: Instant): boolean =>
+  remaining(span.since, span.for, now) <= 0
 
 /** Milliseconds before the end at which a refresh begins: a third of the life, at most five minutes. */
 const MOST_LEAD = 300_000

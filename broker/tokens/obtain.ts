@@ -1,10 +1,10 @@
-import { type Clock, type Instant, remaining } from '../clock.ts'
+import { type Clock, remaining } from '../clock.ts'
 import { asBrokerError, BrokerError } from '../errors.ts'
 import type { Exchange } from '../upstream/exchange.ts'
 import type { Upstream } from '../upstream/upstream.ts'
-import { type HeldToken, held, left, type TokenCache } from './cache.ts'
+import { type Entry, type HeldToken, held, isOver, left, type TokenCache } from './cache.ts'
 import { cacheKey } from './cache-key.ts'
-import type { singleFlight } from './single-flight.ts'
+import type { Flights } from './single-flight.ts'
 
 export interface Need {
   upstream: Upstream
@@ -15,8 +15,8 @@ export interface Need {
 
 export interface Obtained {
   token: HeldToken
-  /** Seconds, at this moment, rounded down. */
-  expiresIn: number
+  /** Seconds that are left at the moment it is called, rounded down. */
+  expiresIn: () => number
   source: 'cache' | 'upstream'
 }
 
@@ -28,84 +28,114 @@ const FLOOR = 30_000
 /** Milliseconds between tries behind the callers' backs, before chance adds up to as much again. */
 const RETRY_BEHIND = 10_000
 
+interface Ports {
+  clock: Clock
+  /** 0 to 1. */
+  chance: () => number
+  cache: TokenCache
+  flights: Flights<HeldToken>
+  exchange: Exchange
+  /** Told of each fetch that failed without a caller being told, since an older token served it. */
+  onRefreshFailed: (upstream: Upstream, error: BrokerError) => void
+}
+
 /**
  * A token for this upstream and these scopes: from the cache while it lives, refreshed behind past its soft end, else
  * from the EHR, one call per key however many ask.
  *
  * Refused: what the exchange refuses; `upstream_life_too_short`, remembered for the life that the EHR gave;
- * `minimum_ttl_too_long`, without a call once the EHR's life is known.
+ * `minimum_ttl_too_long`, without a call while a token tells the EHR's life.
  */
-export function obtainWith(ports: {
-  clock: Clock
-  /** 0 to 1. */
-  chance: () => number
-  cache: TokenCache
-  flight: ReturnType<typeof singleFlight<HeldToken>>
-  exchange: Exchange
-  /** Told of each refresh behind that failed, since no caller is. */
-  onRefreshFailed: (upstream: Upstream, error: BrokerError) => void
-}): Obtain {
-  const { clock, chance, cache, flight, exchange } = ports
-  /** When a key was last fetched for the sake of minimum_ttl, and when a refresh behind may be tried again. */
-  const fetchedForTtl = new Map<string, Instant>()
-  const notBefore = new Map<string, { since: Instant; for: number }>()
-
-  const fetch = (key: string, { upstream, scopes }: Need): Promise<HeldToken> =>
-    flight(key, async () => {
-      const token = held(await exchange(upstream, scopes), chance())
-      if (left(token, clock()) < FLOOR) {
-        const error = new BrokerError('upstream_life_too_short', { life: token.life / 1000 })
-        cache.refuse(key, { error, since: token.sentAt, for: Math.max(token.life, 1000) })
-        throw error
-      }
-      notBefore.delete(key)
-      return cache.keep(key, token)
-    })
-
-  const refreshBehind = (key: string, need: Need): void => {
-    const wait = notBefore.get(key)
-    if (wait && remaining(wait.since, wait.for, clock()) > 0) return
-    fetch(key, need).catch(error => {
-      notBefore.set(key, { since: clock(), for: RETRY_BEHIND * (1 + chance()) })
-      ports.onRefreshFailed(need.upstream, asBrokerError(error))
-    })
-  }
-
-  /** At most one call per key per third of a life, or a careless caller would empty the EHR's patience. */
-  const fetchFresher = async (key: string, need: Need, token: HeldToken): Promise<HeldToken> => {
-    const last = fetchedForTtl.get(key)
-    if (last && remaining(last, token.life / 3, clock()) > 0) return token
-    fetchedForTtl.set(key, clock())
-    return fetch(key, need).catch(() => token)
-  }
-
+export function obtainWith(ports: Ports): Obtain {
+  const { clock, cache } = ports
   return async need => {
     const key = cacheKey(need.upstream, need.scopes)
     const wanted = Math.max(FLOOR, need.minimumTtl * 1000)
-    const refuseTooLong = (token: HeldToken): void => {
-      if (wanted <= Math.max(FLOOR, token.life)) return
-      throw new BrokerError('minimum_ttl_too_long', {
-        minimum_ttl: need.minimumTtl,
-        life: token.life / 1000,
-      })
-    }
     const reply = (token: HeldToken, source: Obtained['source']): Obtained => {
-      refuseTooLong(token)
-      return { token, expiresIn: Math.floor(left(token, clock()) / 1000), source }
+      if (wanted > Math.max(FLOOR, token.life)) {
+        throw new BrokerError('minimum_ttl_too_long', {
+          minimum_ttl: need.minimumTtl,
+          life: token.life / 1000,
+        })
+      }
+      return { token, expiresIn: () => Math.floor(left(token, clock()) / 1000), source }
+    }
+    const entry = cache.entry(key)
+    const now = clock()
+    if (entry && left(entry.token, now) >= FLOOR) {
+      const { token } = entry
+      if (left(token, now) < wanted && wanted <= token.life) {
+        const fresher = await fetchFresher(ports, key, need, entry)
+        return reply(fresher, fresher === token ? 'cache' : 'upstream')
+      }
+      if (remaining(token.sentAt, token.soft, now) <= 0) refreshBehind(ports, key, need, entry)
+      return reply(token, 'cache')
     }
     const refusal = cache.refusal(key)
-    const cached = cache.token(key)
-    const now = clock()
-    if (cached) refuseTooLong(cached)
-    if (cached && left(cached, now) >= FLOOR) {
-      if (left(cached, now) < wanted) {
-        const fresher = await fetchFresher(key, need, cached)
-        return reply(fresher, fresher === cached ? 'cache' : 'upstream')
-      }
-      if (remaining(cached.sentAt, cached.soft, now) <= 0) refreshBehind(key, need)
-      return reply(cached, 'cache')
-    }
     if (refusal) throw refusal
-    return reply(await fetch(key, need), 'upstream')
+    return reply(await fetchToken(ports, key, need), 'upstream')
+  }
+}
+
+function fetchToken(
+  { clock, chance, cache, flights, exchange }: Ports,
+  key: string,
+  need: Need,
+): Promise<HeldToken> {
+  const { upstream, scopes } = need
+  return flights.run(key, async () => {
+    const token = held(await exchange(upstream, scopes), chance())
+    if (left(token, clock()) >= FLOOR) return cache.keep(key, token)
+    const error = new BrokerError('upstream_life_too_short', {
+      upstream: upstream.id,
+      life: token.life / 1000,
+    })
+    cache.refuse(key, { error, since: token.sentAt, for: Math.max(token.life, 1000) })
+    throw error
+  })
+}
+
+/**
+ * After a fetch that did not bring a longer life, as after one that failed, the key rests: some EHRs issue the same
+ * token until it expires, and would otherwise be asked on every request.
+ */
+function refreshBehind(ports: Ports, key: string, need: Need, entry: Entry): void {
+  const { clock, chance, onRefreshFailed } = ports
+  if (entry.rest && !isOver(entry.rest, clock())) return
+  const rest = (milliseconds: number): void => {
+    entry.rest = { since: clock(), for: milliseconds * (1 + chance()) }
+  }
+  fetchToken(ports, key, need).then(
+    token => {
+      if (token === entry.token) rest(Math.max(RETRY_BEHIND, left(token, clock()) / 3))
+    },
+    error => {
+      rest(RETRY_BEHIND)
+      onRefreshFailed(need.upstream, asBrokerError(error))
+    },
+  )
+}
+
+/**
+ * A token that lives longer, by at most one call per key per third of a life, or a careless caller would use up the
+ * EHR's patience; else the one that is there, while it has the floor left.
+ */
+async function fetchFresher(
+  ports: Ports,
+  key: string,
+  need: Need,
+  entry: Entry,
+): Promise<HeldToken> {
+  const { clock, flights, onRefreshFailed } = ports
+  const { token, fetchedForTtl } = entry
+  const isPaced = fetchedForTtl !== null && remaining(fetchedForTtl, token.life / 3, clock()) > 0
+  if (isPaced && flights.underWay(key) === undefined) return token
+  if (!isPaced) entry.fetchedForTtl = clock()
+  try {
+    return await fetchToken(ports, key, need)
+  } catch (error) {
+    if (left(token, clock()) < FLOOR) throw error
+    onRefreshFailed(need.upstream, asBrokerError(error))
+    return token
   }
 }

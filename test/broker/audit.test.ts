@@ -14,7 +14,7 @@ const record = (request: string): AuditRecord => ({
   method: null,
   address: '127.0.0.1',
   upstream: null,
-  asked: { target: null, scope: null, minimum_ttl: 0 },
+  asked: { audience: null, resource: null, scope: null, minimum_ttl: 0 },
   granted: null,
   config: 'generation',
 })

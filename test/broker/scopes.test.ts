@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { covers, parseScopeList } from '../../broker/scopes.ts'
+import { coverage, parseScopeList } from '../../broker/scopes.ts'
 
 test.each<[string[], string, boolean]>([
   [['system/Patient.read'], 'system/Patient.rs', true],
@@ -32,8 +32,11 @@ test.each<[string[], string, boolean]>([
   [['openid'], 'fhirUser', false],
   [['system/Patient.sr'], 'system/Patient.s', false],
   [[], 'system/Patient.read', false],
+  [['system/Patient.read'], 'system/Patient.constructor', false],
+  [['system/Patient.constructor'], 'system/Patient.constructor', true],
+  [['system/Patient.read'], 'system/__proto__.read', false],
 ])('%j covers %s: %s', (granted, asked, expected) => {
-  expect(covers(granted, asked)).toBe(expected)
+  expect(coverage(granted)(asked)).toBe(expected)
 })
 
 test('whatever is granted covers itself', () => {
@@ -45,9 +48,7 @@ test('whatever is granted covers itself', () => {
     )
     .map(([level, resource, actions]) => `${level}/${resource}.${actions}`)
   fc.assert(
-    fc.property(fc.array(scope, { minLength: 1 }), granted =>
-      granted.every(each => covers(granted, each)),
-    ),
+    fc.property(fc.array(scope, { minLength: 1 }), granted => granted.every(coverage(granted))),
   )
 })
 
@@ -57,4 +58,10 @@ test('a scope list is the same in any order and with repetitions', () => {
 
 test.each(['', ' a', 'a ', 'a  b', 'a\tb', 'a\\b', 'a"b', 'é'])('%j is not a scope list', text => {
   expect(parseScopeList(text)).toBeNull()
+})
+
+test('a list of more than 500 scopes is none', () => {
+  const list = (count: number) => Array.from({ length: count }, (_, at) => `s${at}`).join(' ')
+  expect(parseScopeList(list(500))).toHaveLength(500)
+  expect(parseScopeList(list(501))).toBeNull()
 })

@@ -31,7 +31,7 @@ test('a token that arrives late does not overwrite one that lives longer', () =>
   const late = token(clock, 300, 'late')
   expect(cache.keep('key', late)).toBe(late)
   expect(cache.keep('key', early)).toBe(late)
-  expect(cache.token('key')).toBe(late)
+  expect(cache.entry('key')?.token).toBe(late)
 })
 
 test('the EHR’s same token again does not seem to live longer', () => {
@@ -41,7 +41,7 @@ test('the EHR’s same token again does not seem to live longer', () => {
   cache.keep('key', first)
   clock.advance(100)
   cache.keep('key', token(clock, 200))
-  expect(left(cache.token('key') ?? first, clock.clock())).toBe(200_000)
+  expect(left(cache.entry('key')?.token ?? first, clock.clock())).toBe(200_000)
 })
 
 test('reading a token does not lengthen its life', () => {
@@ -50,7 +50,7 @@ test('reading a token does not lengthen its life', () => {
   const kept = cache.keep('key', token(clock, 300))
   for (let at = 0; at < 10; at++) {
     clock.advance(10)
-    cache.token('key')
+    cache.entry('key')
   }
   expect(left(kept, clock.clock())).toBe(200_000)
 })
@@ -60,9 +60,9 @@ test('the least recently used go when the cache is full', () => {
   const cache = memoryCache(clock.clock, 2)
   cache.keep('a', token(clock, 300))
   cache.keep('b', token(clock, 300))
-  cache.token('a')
+  cache.entry('a')
   cache.keep('c', token(clock, 300))
-  expect(['a', 'b', 'c'].map(key => cache.token(key) !== undefined)).toEqual([true, false, true])
+  expect(['a', 'b', 'c'].map(key => cache.entry(key) !== undefined)).toEqual([true, false, true])
 })
 
 test('a refusal runs out, and a token ends it', () => {

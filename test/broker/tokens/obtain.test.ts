@@ -9,18 +9,31 @@ import { upstream } from '../../support/upstream.ts'
 /** An EHR that issues `token-1`, `token-2`, … of a settable life, or fails. */
 function ehr(life = 300) {
   const clock = movedClock()
-  const state = { life, calls: 0, failure: null as ErrorCode | null, failedBehind: 0, takes: 0 }
+  const state = {
+    life,
+    calls: 0,
+    failure: null as ErrorCode | null,
+    failedBehind: 0,
+    takes: 0,
+    spent: () => 0,
+  }
   const obtain = obtainWith({
     clock: clock.clock,
     chance: () => 0,
     cache: memoryCache(clock.clock),
-    flight: singleFlight(),
+    flights: singleFlight(),
     exchange: async () => {
       state.calls++
       const sentAt = clock.clock()
       clock.advance(state.takes)
       if (state.failure) throw new BrokerError(state.failure)
-      return { accessToken: `token-${state.calls}`, life: state.life, scope: 's', kid: 'k', sentAt }
+      return {
+        accessToken: `token-${state.calls}`,
+        life: state.life - state.spent(),
+        scope: 's',
+        kid: 'k',
+        sentAt,
+      }
     },
     onRefreshFailed: () => {
       state.failedBehind++
@@ -33,9 +46,10 @@ function ehr(life = 300) {
       minimumTtl,
     }).catch(error => ({
       token: { accessToken: (error as BrokerError).code as string },
-      expiresIn: null,
+      expiresIn: () => null,
     }))
-    return expiresIn === null ? token.accessToken : `${token.accessToken} ${expiresIn}`
+    const seconds = expiresIn()
+    return seconds === null ? token.accessToken : `${token.accessToken} ${seconds}`
   }
   return { clock, state, ask }
 }
@@ -166,4 +180,72 @@ test.each([
   clock.setWallBy(seconds)
   clock.advance(271)
   expect(await ask()).toBe('token-2 300')
+})
+
+describe('the EHR is not asked on every request', () => {
+  const callsIn = async (
+    seconds: number,
+    { clock, state, ask }: ReturnType<typeof ehr>,
+  ): Promise<number> => {
+    const before = state.calls
+    for (let at = 0; at < seconds; at++) {
+      await ask()
+      await settle()
+      clock.advance(1)
+    }
+    return state.calls - before
+  }
+
+  test('by one that issues the same token until it expires', async () => {
+    const own = ehr(300)
+    const began = own.clock.now()
+    own.state.spent = () => (own.clock.now() - began) / 1000
+    await own.ask()
+    own.clock.advance(200)
+    expect(await callsIn(69, own)).toBeLessThanOrEqual(3)
+  })
+
+  test('by one that issues shorter lives than it did', async () => {
+    const own = ehr(3600)
+    await own.ask()
+    own.state.life = 120
+    own.clock.advance(3300)
+    expect(await callsIn(150, own)).toBeLessThanOrEqual(3)
+  })
+})
+
+describe('while a fresher token is fetched for minimum_ttl', () => {
+  test('the one that is there is not handed out once it falls below the floor', async () => {
+    const { clock, state, ask } = ehr()
+    await ask()
+    clock.advance(255)
+    state.failure = 'upstream_timeout'
+    state.takes = 20
+    expect(await ask(100)).toBe('upstream_timeout')
+  })
+
+  test('whoever asks for as much waits for the same call', async () => {
+    const { clock, state, ask } = ehr()
+    await ask()
+    clock.advance(100)
+    expect(await Promise.all([ask(250), ask(250)])).toEqual(['token-2 300', 'token-2 300'])
+    expect(state.calls).toBe(2)
+  })
+
+  test('a failure that no caller is told of is reported', async () => {
+    const { clock, state, ask } = ehr()
+    await ask()
+    clock.advance(100)
+    state.failure = 'upstream_unavailable'
+    await ask(250)
+    expect(state.failedBehind).toBe(1)
+  })
+})
+
+test('a short life of long ago does not refuse a minimum_ttl of today', async () => {
+  const { clock, state, ask } = ehr(250)
+  await ask()
+  clock.advance(7 * 24 * 3600)
+  state.life = 3600
+  expect(await ask(300)).toBe('token-2 3600')
 })

@@ -4,11 +4,11 @@ import { singleFlight } from '../../../broker/tokens/single-flight.ts'
 const deferred = <T>() => Promise.withResolvers<T>()
 
 test('whoever asks while work is under way gets the same result, and the work is done once', async () => {
-  const flight = singleFlight<string>()
+  const flights = singleFlight<string>()
   const work = deferred<string>()
   let done = 0
   const callers = Array.from({ length: 1000 }, () =>
-    flight('key', () => {
+    flights.run('key', () => {
       done++
       return work.promise
     }),
@@ -19,19 +19,19 @@ test('whoever asks while work is under way gets the same result, and the work is
 })
 
 test('a failure is shared and then forgotten', async () => {
-  const flight = singleFlight<string>()
+  const flights = singleFlight<string>()
   const work = deferred<string>()
-  const callers = [flight('key', () => work.promise), flight('key', async () => 'never')]
+  const callers = [flights.run('key', () => work.promise), flights.run('key', async () => 'never')]
   work.reject(new Error('outage'))
   for (const caller of callers) await expect(caller).rejects.toThrow('outage')
-  await expect(flight('key', async () => 'again')).resolves.toBe('again')
+  await expect(flights.run('key', async () => 'again')).resolves.toBe('again')
 })
 
 test('two keys do not wait for each other', async () => {
-  const flight = singleFlight<string>()
+  const flights = singleFlight<string>()
   const slow = deferred<string>()
-  const waiting = flight('slow', () => slow.promise)
-  await expect(flight('quick', async () => 'here')).resolves.toBe('here')
+  const waiting = flights.run('slow', () => slow.promise)
+  await expect(flights.run('quick', async () => 'here')).resolves.toBe('here')
   slow.resolve('late')
   await expect(waiting).resolves.toBe('late')
 })
