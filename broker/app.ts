@@ -1,5 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  LogController,
+} from 'fastify'
 import { authenticate, claimedId } from './access/authenticate.ts'
 import { authorise, refuseExcess } from './access/authorise.ts'
 import { compilePolicy } from './access/policy.ts'
@@ -7,9 +12,9 @@ import type { Audit } from './audit.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Complaint } from './config-rules.ts'
-import { BrokerError } from './errors.ts'
+import { asBrokerError, BrokerError } from './errors.ts'
 import { documentRoutes } from './http/document-routes.ts'
-import { sendError } from './http/reply.ts'
+import { logError, sendError } from './http/reply.ts'
 import { watchStopping } from './http/stopping.ts'
 import { tokenRoute } from './http/token-route.ts'
 import type { Rooms } from './issue-token.ts'
@@ -49,6 +54,15 @@ export function loadSigners(config: Config): {
     }),
   )
   const signers = new Map<string, SigningKey>()
+  for (const [environment, { keys, signWith }] of rings) {
+    const strange = signWith.filter(kid => !keys.some(key => key.kid === kid))
+    if (keys.length > 0 && strange.length > 0) {
+      complaints.push({
+        at: `/keys/${environment}/signWith`,
+        message: `names no key of the folder: ${strange.join(', ')}`,
+      })
+    }
+  }
   for (const { id, environment, alg } of config.upstreams.values()) {
     const ring = rings.get(environment)
     if (!ring || ring.keys.length === 0) continue
@@ -59,8 +73,15 @@ export function loadSigners(config: Config): {
   return { signers, complaints }
 }
 
-/** Assembly: the rooms made from the config and handed to each other, behind a Fastify that does not listen yet. */
-export function buildApp(config: Config, ports: Ports): FastifyInstance {
+export interface Broker {
+  /** Not listening yet. Closing it answers what is under way, then closes the audit. */
+  app: FastifyInstance
+  /** Ends the calls to EHRs, so that what waits for them is refused, recorded and answered. */
+  abort: () => Promise<void>
+}
+
+/** Assembly: the rooms made from the config and handed to each other, behind a Fastify. */
+export function buildApp(config: Config, ports: Ports): Broker {
   const { clock, chance, audit, log, signers } = ports
   const connections = openConnections()
   const exchange = exchangeWith({
@@ -92,14 +113,23 @@ export function buildApp(config: Config, ports: Ports): FastifyInstance {
   }
 
   const app = listenerFor(config, log)
-  app.register(documentRoutes, { issuer: config.issuer, isStopping: watchStopping(app) })
-  app.register(tokenRoute, { rooms })
+  const stopping = watchStopping(app)
+  app.register(documentRoutes, { issuer: config.issuer, hasBegunToStop: stopping.hasBegun })
+  app.register(tokenRoute, { rooms, stopping })
+  app.removeAllContentTypeParsers()
   app.setNotFoundHandler((_, reply) => sendError(reply, new BrokerError('not_found')))
+  app.setErrorHandler((thrown, request, reply) => {
+    const error = asBrokerError(thrown)
+    logError(request.log, error)
+    return sendError(reply, error)
+  })
   app.addHook('onClose', async () => {
+    // A caller that went away may have left its story half told: it is recorded all the same.
+    await stopping.settled()
     await connections.close()
     await audit.close()
   })
-  return app
+  return { app, abort: connections.close }
 }
 
 function listenerFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstance {
@@ -111,6 +141,8 @@ function listenerFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstanc
     /** Milliseconds for a whole request to arrive: a caller that dribbles holds no connection for ever. */
     requestTimeout: 10_000,
     forceCloseConnections: 'idle' as const,
+    frameworkErrors: (_: unknown, __: unknown, reply: FastifyReply) =>
+      sendError(reply, new BrokerError('not_found')),
   }
   return listen.tls
     ? (fastify({

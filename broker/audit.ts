@@ -1,4 +1,13 @@
-import { closeSync, fstatSync, fsync, openSync, readSync, write, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fchmodSync,
+  fstatSync,
+  fsync,
+  openSync,
+  readSync,
+  write,
+  writeSync,
+} from 'node:fs'
 import { BrokerError } from './errors.ts'
 
 /** One decision. The list of fields is closed; a token appears only as its SHA-256. */
@@ -46,6 +55,7 @@ export type WriteAll = (text: string) => Promise<void>
 export function auditTo(writeAll: WriteAll, close: () => void): Audit {
   let waiting: { line: string; settle: (error?: unknown) => void }[] = []
   let running: Promise<void> | null = null
+  let closed = false
   const drain = async (): Promise<void> => {
     while (waiting.length > 0) {
       const batch = waiting
@@ -67,10 +77,12 @@ export function auditTo(writeAll: WriteAll, close: () => void): Audit {
           else
             reject(new BrokerError('audit_failed', { reason: reasonOf(error) }, { cause: error }))
         }
+        if (closed) return settle(Object.assign(new Error('closed'), { code: 'closed' }))
         waiting.push({ line: `${JSON.stringify(record)}\n`, settle })
         running ??= drain()
       }),
     close: async () => {
+      closed = true
       await running
       close()
     },
@@ -80,13 +92,19 @@ export function auditTo(writeAll: WriteAll, close: () => void): Audit {
 /** The audit file, 0600, only ever appended to. A line that a crash cut short is ended, so that the next one is whole. */
 export function openAuditFile(path: string, { sync }: { sync: boolean }): Audit {
   const file = openSync(path, 'a+', 0o600)
+  fchmodSync(file, 0o600)
   const { size } = fstatSync(file)
   const last = Buffer.alloc(1)
   if (size > 0 && readSync(file, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a)
     writeSync(file, '\n')
+  // A disk that fills up cuts a line short; the next record must not be glued to it.
+  let isTorn = false
   const writeAll: WriteAll = async text => {
-    const bytes = Buffer.from(text)
-    for (let at = 0; at < bytes.length; ) at += await writeOnce(file, bytes.subarray(at))
+    const bytes = Buffer.from(isTorn ? `\n${text}` : text)
+    for (let at = 0; at < bytes.length; ) {
+      at += await writeOnce(file, bytes.subarray(at))
+      isTorn = bytes[at - 1] !== 0x0a
+    }
     if (sync)
       await new Promise<void>((done, fail) => fsync(file, error => (error ? fail(error) : done())))
   }

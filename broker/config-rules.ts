@@ -1,3 +1,4 @@
+import { isIP, isIPv4 } from 'node:net'
 import type { ConfigFile } from './config-schema.ts'
 import { PROFILES, type Profile } from './profiles.ts'
 import { coverage } from './scopes.ts'
@@ -19,11 +20,13 @@ export function crossCheck(config: ConfigFile): Complaint[] {
     ...Object.entries(config.upstreams).flatMap(([id, upstream]) =>
       upstreamRules(id, upstream, config),
     ),
-    ...Object.entries(config.services).flatMap(([id, { grants }]) =>
-      grants.flatMap((grant, index) =>
+    ...sharedClientRules(config),
+    ...Object.entries(config.services).flatMap(([id, { grants }]) => [
+      ...twiceGranted(id, grants),
+      ...grants.flatMap((grant, index) =>
         grantRules(`/services/${id}/grants/${index}`, grant, config),
       ),
-    ),
+    ]),
   ]
 }
 
@@ -50,6 +53,13 @@ function listenRules({ listen }: ConfigFile): Complaint[] {
     })
   }
   if (tls && behindProxy) complaints.push({ at: '/listen/behindProxy', message: 'excludes tls' })
+  for (const [index, proxy] of (listen.trustedProxies ?? []).entries()) {
+    if (!isNetwork(proxy))
+      complaints.push({
+        at: `/listen/trustedProxies/${index}`,
+        message: 'is not an address or a network',
+      })
+  }
   if (listen.trustedProxies?.length && !behindProxy) {
     complaints.push({ at: '/listen/trustedProxies', message: 'needs behindProxy: true' })
   }
@@ -84,6 +94,41 @@ function upstreamRules(id: string, upstream: UpstreamFile, { keys }: ConfigFile)
   return complaints
 }
 
+/** One token serves all who share a client ID where the app fixes the scopes, so they must agree on what those are. */
+function sharedClientRules({ upstreams }: ConfigFile): Complaint[] {
+  const fixed = Object.entries(upstreams).filter(
+    ([, each]) => profileOf(each).scopes === 'fixed-by-app',
+  )
+  const shared = Map.groupBy(fixed, ([, each]) =>
+    JSON.stringify([each.tokenEndpoint, each.clientId]),
+  )
+  return [...shared.values()].flatMap(([first, ...others]) => {
+    const listOf = (entry: (typeof fixed)[number] | undefined) =>
+      JSON.stringify([...(entry?.[1].scopes ?? [])].sort())
+    return others
+      .filter(other => listOf(other) !== listOf(first))
+      .map(([id]) => ({
+        at: `/upstreams/${id}/scopes`,
+        message: `must be the same as those of ${first?.[0]}, which has the same client ID: the app has one scope list`,
+      }))
+  })
+}
+
+function twiceGranted(id: string, grants: { upstream: string }[]): Complaint[] {
+  return grants.flatMap(({ upstream }, index) =>
+    grants.findIndex(each => each.upstream === upstream) < index
+      ? [
+          {
+            at: `/services/${id}/grants/${index}/upstream`,
+            message: `${upstream} is granted already; name all scopes there`,
+          },
+        ]
+      : [],
+  )
+}
+
+const profileOf = ({ profile }: UpstreamFile): Profile => PROFILES[profile]
+
 function grantRules(
   at: string,
   grant: { upstream: string; scopes: string[] },
@@ -102,7 +147,7 @@ function grantRules(
       message: `goes beyond the scopes of ${grant.upstream}: ${beyond.join(' ')}`,
     })
   }
-  const profile: Profile = PROFILES[upstream.profile]
+  const profile = profileOf(upstream)
   const missing = upstream.scopes.filter(scope => !granted(scope))
   if (profile.scopes === 'fixed-by-app' && missing.length > 0) {
     complaints.push({
@@ -115,8 +160,19 @@ function grantRules(
   return complaints
 }
 
+/** As a listener's address or as a URL writes it. */
 export const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
+  host === 'localhost' ||
+  host === '::1' ||
+  host === '[::1]' ||
+  (isIPv4(host) && host.startsWith('127.'))
+
+function isNetwork(text: string): boolean {
+  const [address = '', prefix] = text.split('/')
+  return (
+    isIP(address) !== 0 && (prefix === undefined || Number(prefix) <= (isIPv4(address) ? 32 : 128))
+  )
+}
 
 const isSafeUrl = (url: URL): boolean =>
   url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname))

@@ -5,6 +5,7 @@ import { Compile } from 'typebox/schema'
 import { type Document, LineCounter, parseDocument } from 'yaml'
 import type { Environment } from '../keys-pipeline/key-set.ts'
 import type { ServiceRules } from './access/policy.ts'
+import { authoritiesFault, identityFault } from './certificates.ts'
 import { type Complaint, crossCheck } from './config-rules.ts'
 import { type ConfigFile, ConfigSchema } from './config-schema.ts'
 import { PROFILES, type Profile } from './profiles.ts'
@@ -49,8 +50,16 @@ const DEADLINE = 15
 
 const schema = Compile(ConfigSchema)
 
-/** The config file, checked against one schema and against itself. @throws ConfigError with every complaint */
-export function readConfig(path: string): Config {
+/**
+ * The config file, checked against one schema and against itself. `inspect` adds what others find wrong with it (the
+ * key folders, the audit file), so that it all comes at once.
+ *
+ * @throws ConfigError with every complaint
+ */
+export function readConfig(
+  path: string,
+  inspect: (config: Config) => Complaint[] = () => [],
+): Config {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
@@ -60,35 +69,33 @@ export function readConfig(path: string): Config {
   }
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines })
-  const complaints = complaintsOf(document)
-  if (complaints.length > 0) {
-    throw new ConfigError(
+  const refuse = (complaints: readonly Complaint[]): ConfigError =>
+    new ConfigError(
       path,
       complaints.map(each => ({ ...each, line: lineOf(document, lines, each.at) })),
     )
-  }
-  const settled = settle(
-    document.toJS() as ConfigFile,
-    dirname(resolve(path)),
-    hash('sha256', text, 'hex'),
-  )
-  if (settled.complaints.length === 0) return settled.config
-  throw new ConfigError(
-    path,
-    settled.complaints.map(each => ({ ...each, line: lineOf(document, lines, each.at) })),
-  )
+  const opened = openFile(document)
+  if (Array.isArray(opened)) throw refuse(opened)
+  const { config, complaints } = settle(opened, dirname(resolve(path)), hash('sha256', text, 'hex'))
+  const all = [...crossCheck(opened), ...complaints, ...inspect(config)]
+  if (all.length > 0) throw refuse(all)
+  return config
 }
 
-function complaintsOf(document: Document.Parsed): Complaint[] {
-  if (document.errors.length > 0) {
-    return document.errors.map(error => ({
-      at: '/',
-      message: error.message.split('\n')[0] ?? 'not YAML',
-    }))
+/** The file in its form, or what is wrong with that. */
+function openFile(document: Document.Parsed): ConfigFile | Complaint[] {
+  const faults = [...document.errors, ...document.warnings]
+  if (faults.length > 0) {
+    return faults.map(fault => ({ at: '/', message: fault.message.split('\n')[0] ?? 'not YAML' }))
   }
-  const value: unknown = document.toJS()
+  let value: unknown
+  try {
+    value = document.toJS()
+  } catch {
+    return [{ at: '/', message: 'has an alias that leads nowhere, or too many of them' }]
+  }
   const [good, errors] = schema.Errors(value)
-  if (good) return crossCheck(value as ConfigFile)
+  if (good) return value as ConfigFile
   return errors
     .filter(error => error.keyword !== 'boolean')
     .flatMap(({ instancePath, keyword, params, message }) => {
@@ -117,7 +124,7 @@ function settle(
 ): { config: Config; complaints: Complaint[] } {
   const complaints: Complaint[] = []
   const path = (given: string): string => resolve(folder, given)
-  const read = (given: string, at: string): string => {
+  const read = (given: string, at: string): string | null => {
     try {
       return readFileSync(path(given), 'utf8')
     } catch (error) {
@@ -125,8 +132,20 @@ function settle(
         at,
         message: `${path(given)} cannot be read (${(error as NodeJS.ErrnoException).code})`,
       })
-      return ''
+      return null
     }
+  }
+  const readAuthorities = (given: string, at: string): string => {
+    const pem = read(given, at)
+    const fault = pem === null ? null : authoritiesFault(pem)
+    if (fault !== null) complaints.push({ at, message: `${path(given)} ${fault}` })
+    return pem ?? ''
+  }
+  const readIdentity = (tls: { cert: string; key: string }): { cert: string; key: string } => {
+    const [cert, key] = [read(tls.cert, '/listen/tls/cert'), read(tls.key, '/listen/tls/key')]
+    const fault = cert === null || key === null ? null : identityFault(cert, key)
+    if (fault !== null) complaints.push({ at: '/listen/tls', message: fault })
+    return { cert: cert ?? '', key: key ?? '' }
   }
   const { listen, keys } = file
   const environments = Object.entries(keys) as [
@@ -143,7 +162,7 @@ function settle(
         ...{ id, fhirBase, tokenEndpoint, clientId, environment, scopes, profileName, profile },
         alg: each.alg ?? profile.alg,
         assertionAudience: each.assertionAudience ?? null,
-        ca: each.ca === undefined ? null : read(each.ca, `/upstreams/${id}/ca`),
+        ca: each.ca === undefined ? null : readAuthorities(each.ca, `/upstreams/${id}/ca`),
         deadline: each.deadline ?? DEADLINE,
       },
     ]
@@ -155,12 +174,7 @@ function settle(
       host: listen.host ?? '127.0.0.1',
       port: listen.port,
       trustedProxies: listen.trustedProxies ?? [],
-      tls: listen.tls
-        ? {
-            cert: read(listen.tls.cert, '/listen/tls/cert'),
-            key: read(listen.tls.key, '/listen/tls/key'),
-          }
-        : null,
+      tls: listen.tls ? readIdentity(listen.tls) : null,
     },
     audit: { file: path(file.audit.file), fsync: file.audit.fsync ?? false },
     keys: new Map(

@@ -3,31 +3,39 @@ import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { pino } from 'pino'
 import { buildApp, loadSigners } from './app.ts'
-import { openAuditFile } from './audit.ts'
+import { type Audit, openAuditFile } from './audit.ts'
 import { systemClock } from './clock.ts'
 import { ConfigError, readConfig } from './config.ts'
+import type { Complaint } from './config-rules.ts'
 
 /** EX_CONFIG of sysexits.h: a supervisor should not start it again before somebody mends the config. */
 const EX_CONFIG = 78
 
+const LISTEN_FAULTS = new Set(['EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN'])
+
 const USAGE =
   'npm start -- --config FILE   starts the broker; make a first config with: npm run -s broker -- init'
 
-/** Milliseconds that requests under way have when the process is asked to stop. */
-const GRACE = 10_000
+/** Milliseconds beyond the longest deadline that requests under way have when the process is asked to stop. */
+const GRACE = 2_000
 
 async function start(path: string): Promise<void> {
-  const config = readConfig(path)
-  const { signers, complaints } = loadSigners(config)
-  if (complaints.length > 0) {
-    throw new ConfigError(
-      path,
-      complaints.map(each => ({ ...each, line: null })),
-    )
-  }
+  const opened: { audit?: Audit; signers: Signers } = { signers: new Map() }
+  const config = readConfig(path, candidate => {
+    const { signers, complaints } = loadSigners(candidate)
+    opened.signers = signers
+    return [...complaints, ...openAudit(candidate.audit, opened)]
+  })
+  const { audit, signers } = opened
+  if (audit === undefined) throw new Error('a config without complaints has its audit open')
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime })
-  const audit = openAudit(path, config.audit)
-  const app = buildApp(config, { clock: systemClock, chance: Math.random, audit, log, signers })
+  const { app, abort } = buildApp(config, {
+    clock: systemClock,
+    chance: Math.random,
+    audit,
+    log,
+    signers,
+  })
   await app.listen({ host: config.listen.host, port: config.listen.port })
   log.info(
     { issuer: config.issuer, upstreams: config.upstreams.size, services: config.services.size },
@@ -36,23 +44,40 @@ async function start(path: string): Promise<void> {
 
   const stop = (signal: string): void => {
     log.info({ signal }, 'stopping: requests under way are answered first')
-    // A second signal, or a request that outlasts the grace, ends it at once.
     for (const again of ['SIGTERM', 'SIGINT'] as const) process.once(again, () => process.exit(1))
-    setTimeout(() => process.exit(1), GRACE).unref()
-    void app.close().then(() => log.info('stopped'))
+    const longest = Math.max(0, ...[...config.upstreams.values()].map(each => each.deadline))
+    const late = setTimeout(
+      () => {
+        log.warn('stopping: calls to EHRs took too long and are ended')
+        void abort()
+        setTimeout(() => process.exit(1), GRACE).unref()
+      },
+      longest * 1000 + GRACE,
+    )
+    void app.close().then(() => {
+      clearTimeout(late)
+      log.info('stopped')
+    })
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop)
 }
 
+type Signers = ReturnType<typeof loadSigners>['signers']
+
 function openAudit(
-  path: string,
   { file, fsync }: { file: string; fsync: boolean },
-): ReturnType<typeof openAuditFile> {
+  opened: { audit?: Audit },
+): Complaint[] {
   try {
-    return openAuditFile(file, { sync: fsync })
+    opened.audit = openAuditFile(file, { sync: fsync })
+    return []
   } catch (error) {
-    const message = `${file} cannot be written (${(error as NodeJS.ErrnoException).code})`
-    throw new ConfigError(path, [{ at: '/audit/file', message, line: null }])
+    return [
+      {
+        at: '/audit/file',
+        message: `${file} cannot be written (${(error as NodeJS.ErrnoException).code})`,
+      },
+    ]
   }
 }
 
@@ -83,7 +108,7 @@ try {
   } else if (code?.startsWith('ERR_PARSE_ARGS')) {
     process.stderr.write(`${message}\n${USAGE}\n`)
     process.exitCode = 2
-  } else if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL') {
+  } else if (LISTEN_FAULTS.has(code ?? '')) {
     process.stderr.write(
       `The address to listen on cannot be had (${code}): see listen in the config.\n`,
     )

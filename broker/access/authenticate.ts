@@ -54,10 +54,10 @@ export function claimedId({ authorization, form }: Presented): string | null {
 function credentialsOf({ authorization, form }: Presented): Credentials {
   const posted = form.get('client_secret')
   const bodyId = form.get('client_id')
-  if (form.has('client_assertion'))
-    throw new BrokerError('credentials_malformed', { method: 'client_assertion' })
-  if (authorization !== undefined && posted !== undefined)
-    throw new BrokerError('auth_methods_several')
+  const assertion = form.get('client_assertion')
+  const methods = [authorization, posted, assertion].filter(each => each !== undefined)
+  if (methods.length > 1) throw new BrokerError('auth_methods_several')
+  if (assertion !== undefined) throw new BrokerError('credentials_malformed')
   if (authorization !== undefined) {
     const basic = readBasic(authorization)
     if (bodyId !== undefined && bodyId !== basic.id) throw new BrokerError('client_id_differs')

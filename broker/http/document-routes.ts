@@ -8,11 +8,11 @@ import type { FastifyPluginCallback } from 'fastify'
  */
 export const documentRoutes: FastifyPluginCallback<{
   issuer: string
-  isStopping: () => boolean
-}> = (scope, { issuer, isStopping }, done) => {
+  hasBegunToStop: () => boolean
+}> = (scope, { issuer, hasBegunToStop }, done) => {
   scope.get('/healthz', async () => ({ status: 'ok' }))
   scope.get('/readyz', async (_, reply) => {
-    if (isStopping()) return reply.code(503).send({ status: 'stopping' })
+    if (hasBegunToStop()) return reply.code(503).send({ status: 'stopping' })
     return { status: 'ready' }
   })
   scope.get('/.well-known/oauth-authorization-server', async () => ({

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { BrokerError } from '../errors.ts'
 import type { TokenRequest } from '../issue-token.ts'
@@ -23,7 +24,8 @@ export function readTokenRequest(
   const minimumTtl = form.get('minimum_ttl') ?? '0'
   return {
     id: request.id,
-    address: request.ip,
+    // From a trusted proxy it is what X-Forwarded-For says, which may be anything.
+    address: isIP(request.ip) ? request.ip : (request.socket.remoteAddress ?? 'unknown'),
     authorization: request.headers.authorization,
     form,
     ask: {
@@ -42,6 +44,7 @@ function faultOf(
   form: ReadonlyMap<string, string>,
 ): BrokerError | null {
   if (request.method !== 'POST') return new BrokerError('method_not_allowed')
+  if (authorizations(request) > 1) return new BrokerError('auth_methods_several')
   if (!FORM.test(request.headers['content-type'] ?? ''))
     return new BrokerError('content_type_wrong')
   if (request.url.includes('?')) return new BrokerError('query_not_allowed')
@@ -56,3 +59,7 @@ function faultOf(
 }
 
 const isTtl = (text: string): boolean => /^\d{1,5}$/.test(text) && Number(text) <= MOST_TTL
+
+/** Node keeps the first of two Authorization headers and says nothing of the second. */
+const authorizations = ({ raw }: FastifyRequest): number =>
+  raw.rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === 'authorization').length

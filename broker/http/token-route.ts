@@ -2,6 +2,7 @@ import type { FastifyError, FastifyPluginCallback } from 'fastify'
 import { asBrokerError, BrokerError, type ErrorCode } from '../errors.ts'
 import { issueToken, type Rooms, type TokenRequest } from '../issue-token.ts'
 import { logError, NO_STORE, sendError } from './reply.ts'
+import type { Stopping } from './stopping.ts'
 import { readTokenRequest } from './token-request.ts'
 
 /** Bytes. A Kubernetes service-account token, the longest credential a service sends, is about 2 KB. */
@@ -14,7 +15,11 @@ const FRAMEWORK_CODES: Readonly<Record<string, ErrorCode>> = {
 }
 
 /** `POST /oauth2/token`, and every other method, which is refused as RFC 6749 would have it. */
-export const tokenRoute: FastifyPluginCallback<{ rooms: Rooms }> = (scope, { rooms }, done) => {
+export const tokenRoute: FastifyPluginCallback<{ rooms: Rooms; stopping: Stopping }> = (
+  scope,
+  { rooms, stopping },
+  done,
+) => {
   // Every type is taken as text, since a wrong one is a refusal to record and not the framework's to answer.
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(
@@ -24,7 +29,7 @@ export const tokenRoute: FastifyPluginCallback<{ rooms: Rooms }> = (scope, { roo
   )
 
   scope.all('/oauth2/token', async (request, reply) => {
-    const issued = await issueToken(readTokenRequest(request), rooms)
+    const issued = await stopping.track(issueToken(readTokenRequest(request), rooms))
     return reply.headers(NO_STORE).send(issued)
   })
 

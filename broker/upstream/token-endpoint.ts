@@ -36,17 +36,23 @@ export function postThrough(dispatcher: Dispatcher): PostForm {
         signal,
       })
       const type = headers['content-type']
-      return {
-        status: statusCode,
-        type: typeof type === 'string' ? type : '',
-        text: await readBounded(body),
+      const reply = { status: statusCode, type: typeof type === 'string' ? type : '', text: '' }
+      if (saysNothing(statusCode)) {
+        // Thrown away as it comes: what an outage says may be long, or never end.
+        body.dump().catch(() => {})
+        return reply
       }
+      return { ...reply, text: await readBounded(body) }
     } catch (error) {
       if (error instanceof BrokerError) throw error
       throw new BrokerError(codeOf(error), { reason: reasonOf(error) }, { cause: error })
     }
   }
 }
+
+/** A redirect, a request to slow down and an outage are judged by their status alone. */
+const saysNothing = (status: number): boolean =>
+  (status >= 300 && status < 400) || status === 429 || status >= 500
 
 async function readBounded(body: AsyncIterable<Buffer>): Promise<string> {
   const parts: Buffer[] = []

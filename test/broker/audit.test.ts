@@ -1,8 +1,19 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import {
+  appendFileSync,
+  chmodSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import process from 'node:process'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type AuditRecord, auditTo, openAuditFile } from '../../broker/audit.ts'
+import { PROJECT } from '../support/processes.ts'
 
 const record = (request: string): AuditRecord => ({
   time: '2026-11-25T00:00:00.000Z',
@@ -94,4 +105,55 @@ test('a record that cannot be written rejects, and the next one may succeed', as
   })
   full = false
   await expect(audit.record(record('two'))).resolves.toBeUndefined()
+})
+
+test('an audit file that others may read is taken from them', async () => {
+  const file = join(folder, 'audit.ndjson')
+  appendFileSync(file, '')
+  chmodSync(file, 0o644)
+  await openAuditFile(file, { sync: false }).close()
+  expect(statSync(file).mode & 0o777).toBe(0o600)
+})
+
+test('a record after the end is rejected, and reaches no other file that has taken the number', async () => {
+  const audit = openAuditFile(join(folder, 'audit.ndjson'), { sync: false })
+  await audit.close()
+  const other = openAuditFile(join(folder, 'other'), { sync: false })
+  await expect(audit.record(record('late'))).rejects.toMatchObject({ code: 'audit_failed' })
+  await other.close()
+  expect(readFileSync(join(folder, 'other'), 'utf8')).toBe('')
+})
+
+test('a disk that is full for a while loses no later record', { timeout: 60_000 }, async () => {
+  // A process of its own, since the limit on the size of a file, which stands for the disk, is the process's.
+  const program = `
+    import { openAuditFile } from ${JSON.stringify(join(PROJECT, 'broker', 'audit.ts'))}
+    const audit = openAuditFile('audit.ndjson', { sync: false })
+    const said = []
+    for (let at = 0; at < 60; at++) {
+      said.push(await audit.record({ request: 'r' + at, pad: 'x'.repeat(100) }).then(() => true, () => false))
+      if (at === 40) (await import('node:fs')).truncateSync('audit.ndjson', 1024)
+    }
+    process.stdout.write(JSON.stringify(said))`
+  writeFileSync(join(folder, 'program.mjs'), program)
+  const shell = `trap '' XFSZ; ulimit -f 4; exec "$0" program.mjs`
+  const { stdout, status } = spawnSync('bash', ['-c', shell, process.execPath], {
+    cwd: folder,
+    encoding: 'utf8',
+  })
+  expect(status).toBe(0)
+  const said: boolean[] = JSON.parse(stdout)
+  expect(said).toContain(false)
+  const later = said.flatMap((good, at) => (good && at > 40 ? [`r${at}`] : []))
+  expect(later.length).toBeGreaterThan(5)
+  const written = readFileSync(join(folder, 'audit.ndjson'), 'utf8')
+    .split('\n')
+    .flatMap(line => {
+      try {
+        return [JSON.parse(line).request]
+      } catch {
+        return []
+      }
+    })
+  expect(written).toEqual(expect.arrayContaining(later))
 })

@@ -46,6 +46,30 @@ describe('is refused', () => {
       '/listen/trustedProxies',
     ],
     [
+      'a trusted proxy that is no address',
+      config(c => Object.assign(c.listen, { behindProxy: true, trustedProxies: ['300.1.1.1'] })),
+      '/listen/trustedProxies/0',
+    ],
+    [
+      'a trusted network that is none',
+      config(c => Object.assign(c.listen, { behindProxy: true, trustedProxies: ['10.0.0.0/33'] })),
+      '/listen/trustedProxies/0',
+    ],
+    [
+      'one client ID with two scope lists',
+      config((c, u) =>
+        Object.assign(c.upstreams, {
+          twin: { ...u, scopes: ['system/Patient.read', 'system/Task.read'] },
+        }),
+      ),
+      '/upstreams/twin/scopes',
+    ],
+    [
+      'one upstream granted twice',
+      config(c => c.services['my-service']?.grants.push({ ...grant(c) })),
+      '/services/my-service/grants/1/upstream',
+    ],
+    [
       'a token endpoint over http',
       config((_, u) => (u.tokenEndpoint = 'http://ehr.example.com/token')),
       `/upstreams/${ID}/tokenEndpoint`,
@@ -105,6 +129,16 @@ describe('is allowed', () => {
       'a listener for others with TLS',
       config(c => Object.assign(c.listen, { host: '::', tls: { cert: 'c', key: 'k' } })),
     ],
+    [
+      'one client ID under two names with the same scopes',
+      config((c, u) => (c.upstreams['twin'] = { ...u, scopes: [...u.scopes] })),
+    ],
+    [
+      'trusted proxies',
+      config(c =>
+        Object.assign(c.listen, { behindProxy: true, trustedProxies: ['10.0.0.0/8', '::1'] }),
+      ),
+    ],
     ['an issuer over https', config(c => (c.issuer = 'https://broker.example.com:8443'))],
     [
       'an EHR over http on this machine',
@@ -132,6 +166,7 @@ test.each([
   ['::1', true],
   ['0.0.0.0', false],
   ['127.example.com', false],
+  ['127.999.1.1', false],
   ['localhost.example.com', false],
 ])('%s is a loopback address: %s', (host, expected) => {
   expect(isLoopback(host)).toBe(expected)

@@ -20,6 +20,12 @@ const good = () => {
   return parse(text)
 }
 
+const bomb = (): string =>
+  [
+    'a: &a0 [x]',
+    ...Array.from({ length: 12 }, (_, at) => `b${at}: &a${at + 1} [${`*a${at},`.repeat(9)} x]`),
+  ].join('\n')
+
 const read = (content: string) => {
   const path = join(folder, 'broker.yaml')
   writeFileSync(path, content)
@@ -72,6 +78,20 @@ describe('is refused, and the place is named', () => {
     ['a file that is not YAML', 'a: [', ['/']],
     ['an empty file', '', ['/']],
     ['a list', '- a', ['/']],
+    ['an alias that leads nowhere', 'a: *b', ['/']],
+    ['a bomb of aliases', bomb(), ['/']],
+    ['a tag', stringify(good()).replace('services:', 'services: !!set'), ['/']],
+    ['a tag of somebody’s own', stringify(good()).replace('issuer: ', 'issuer: !x '), ['/']],
+    [
+      'an empty CA file',
+      changed(c => (c.upstreams['epic-sandbox'].ca = '/dev/null')),
+      ['/upstreams/epic-sandbox/ca'],
+    ],
+    [
+      'an empty certificate',
+      changed(c => (c.listen.tls = { cert: '/dev/null', key: '/dev/null' })),
+      ['/listen/tls'],
+    ],
     ['a name twice', `${stringify(good())}\nissuer: http://127.0.0.1:1\n`, ['/']],
     ['a setting that does not exist', changed(c => (c.lisen = {})), ['/lisen']],
     [
@@ -112,6 +132,23 @@ describe('is refused, and the place is named', () => {
   ])('%s', (_, content, at) => {
     expect(places(content)).toEqual(at)
   })
+})
+
+test('complaints of every kind come at once', () => {
+  const content = changed(c => {
+    c.issuer = 'ftp://x'
+    c.upstreams['epic-sandbox'].ca = 'nowhere.pem'
+  })
+  const path = join(folder, 'broker.yaml')
+  writeFileSync(path, stringify(content))
+  const others = () => [{ at: '/keys/nonprod/folder', message: 'x' }]
+  try {
+    readConfig(path, others)
+    expect.unreachable()
+  } catch (error) {
+    const at = (error as ConfigError).complaints.map(each => each.at)
+    expect(at).toEqual(['/issuer', '/upstreams/epic-sandbox/ca', '/keys/nonprod/folder'])
+  }
 })
 
 test('every complaint comes at once, with its line', () => {

@@ -25,6 +25,10 @@ test.each(rows)('%s has a status that fits whose fault it is', (_, row) => {
   expect(isClientStatus).toBe(row.blame === 'caller' || row.blame === 'policy')
 })
 
+test.each(rows)('what %s says is ASCII without quotes, as RFC 6749 §5.2 asks', (_, row) => {
+  expect(row.says).toMatch(/^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/)
+})
+
 test('an EHR’s OAuth error never looks like the service’s own', () => {
   for (const [, row] of rows.filter(
     ([code]) => code.startsWith('upstream_') && ERRORS[code].blame === 'upstream',

@@ -1,4 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -67,6 +68,31 @@ describe('exit status', () => {
       expect((await run(BROKER_MAIN, ['--config', 'broker.yaml'], { cwd: folder })).code).toBe(78)
     }
   })
+})
+
+test('a connection on which nothing is sent does not keep it from stopping', async () => {
+  const issuer = writeConfig(await freePort())
+  const running = await start(BROKER_MAIN, ['--config', 'broker.yaml'], /"msg":"ready"/, {
+    cwd: folder,
+  })
+  const socket = connect(Number(new URL(issuer).port), '127.0.0.1')
+  await new Promise(done => socket.once('connect', done))
+  expect((await running.stop('SIGTERM')).code).toBe(0)
+})
+
+test('a config with faults of every kind names them all before it ends with 78', async () => {
+  writeConfig(0)
+  const config = parse(readFileSync(join(folder, 'broker.yaml'), 'utf8'))
+  Object.assign(config, {
+    issuer: 'x',
+    audit: { file: 'no/such/folder' },
+    keys: { nonprod: { folder: 'private', signWith: ['nobody'] } },
+  })
+  writeFileSync(join(folder, 'broker.yaml'), stringify(config))
+  const { code, stderr } = await run(BROKER_MAIN, ['--config', 'broker.yaml'], { cwd: folder })
+  expect(code).toBe(78)
+  for (const at of ['/issuer', '/audit/file', '/keys/nonprod/signWith'])
+    expect(stderr).toContain(at)
 })
 
 test('asked to stop, it answers what is under way, ends with 0 and leaves the audit whole', async () => {

@@ -90,7 +90,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   const stream = new Writable({ write: (chunk, _, done) => done(void logs.push(String(chunk))) })
   const { signers, complaints } = loadSigners(config)
   if (complaints.length > 0) throw new Error(JSON.stringify(complaints))
-  const app = buildApp(config, {
+  const { app } = buildApp(config, {
     clock: clock.clock,
     chance: () => options.chance ?? 0,
     audit: options.audit ?? openAuditFile(config.audit.file, { sync: false }),

@@ -78,6 +78,20 @@ describe('a request that does not prove who sends it is refused', () => {
       present(basic('billing', 'old-secret'), { client_id: 'other' }),
       'client_id_differs',
     ],
+    [
+      'an assertion beside a secret',
+      present(undefined, {
+        client_assertion: 'x',
+        client_id: 'billing',
+        client_secret: 'old-secret',
+      }),
+      'auth_methods_several',
+    ],
+    [
+      'an assertion beside Basic',
+      present(basic('billing', 'old-secret'), { client_assertion: 'x' }),
+      'auth_methods_several',
+    ],
     ['an assertion', present(undefined, { client_assertion: 'x.y.z' }), 'credentials_malformed'],
     ['another scheme', present('Bearer abc'), 'credentials_malformed'],
     ['Basic that is not base64', present('Basic !!!'), 'credentials_malformed'],

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type Ask, authorise, refuseExcess, sameBase } from '../../../broker/access/authorise.ts'
 import type { Grant } from '../../../broker/access/policy.ts'
 import type { BrokerError } from '../../../broker/errors.ts'
+import { PROFILES } from '../../../broker/profiles.ts'
 import { upstream } from '../../support/upstream.ts'
 
 const base = 'https://ehr.example.com/FHIR/R4'
@@ -121,6 +122,17 @@ describe('the target', () => {
     expect(shown[0]).not.toBeNull()
     expect(shown[0]).toEqual(shown[1])
   })
+})
+
+test('where the app fixes the scopes all of them are asked, whatever is', () => {
+  const app = upstream({
+    profileName: 'epic',
+    profile: PROFILES.epic,
+    scopes: ['system/Patient.read', 'system/Task.read'],
+  })
+  const grants = [{ upstream: app, scopes: ['system/Patient.rs', 'system/Task.rs'] }]
+  expect(authorise(grants, ask({ scope: 'system/Patient.read' }), []).scopes).toEqual(app.scopes)
+  expect(authorise(grants, ask(), []).scopes).toEqual(app.scopes)
 })
 
 describe('the scope', () => {

@@ -8,11 +8,12 @@ const request = (body: string): FastifyRequest =>
   ({
     id: 'id',
     ip: '192.0.2.1',
+    raw: { rawHeaders: [] },
     method: 'POST',
     url: '/oauth2/token',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body,
-  }) as FastifyRequest
+  }) as unknown as FastifyRequest
 
 test('the ask is read from the form', () => {
   const read = readTokenRequest(

@@ -8,6 +8,12 @@ beforeAll(async () => {
 })
 afterAll(() => world.close())
 
+let address: URL | null = null
+const listening = async (): Promise<URL> => {
+  address ??= new URL(await world.app.listen({ host: '127.0.0.1', port: 0 }))
+  return address
+}
+
 const FORM = 'application/x-www-form-urlencoded'
 const GRANT = 'grant_type=client_credentials'
 
@@ -235,6 +241,35 @@ test('unknown and ungranted upstreams get the same reply, byte for byte', async 
   expect(unknown.statusCode).toBe(wrong.statusCode)
 })
 
+test('two Authorization headers are refused', async () => {
+  const address = await listening()
+  const lines = [
+    'POST /oauth2/token HTTP/1.1',
+    'host: x',
+    'connection: close',
+    `content-type: ${FORM}`,
+  ]
+  const both = [basic('scheduling', SECRET), basic('other', 'x')].map(
+    each => `authorization: ${each}`,
+  )
+  const heard = await new Promise<string>(resolve => {
+    let text = ''
+    const socket = connect(Number(address.port), '127.0.0.1', () => {
+      socket.write([...lines, ...both, `content-length: ${GRANT.length}`, '', GRANT].join('\r\n'))
+    })
+    socket.on('data', chunk => {
+      text += chunk
+    })
+    socket.on('close', () => resolve(text))
+  })
+  expect(heard).toContain('auth_methods_several')
+})
+
+test('an address that cannot be decoded is 404 in our own form', async () => {
+  const reply = await world.app.inject('/oauth2/%zz')
+  expect([reply.statusCode, reply.json().code]).toEqual([404, 'not_found'])
+})
+
 test('an unknown parameter is ignored, and one without a value counts as left out', async () => {
   expect((await send({ body: `${GRANT}&foo=bar&scope=&audience=` })).statusCode).toBe(200)
 })
@@ -266,7 +301,7 @@ describe('trouble with the EHR', () => {
 })
 
 test('what is hardly HTTP neither crashes the broker nor gets a 5xx', async () => {
-  const address = new URL(await world.app.listen({ host: '127.0.0.1', port: 0 }))
+  const address = await listening()
   const speak = (text: string) =>
     new Promise<string>(resolve => {
       let heard = ''

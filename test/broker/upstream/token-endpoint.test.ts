@@ -72,6 +72,14 @@ describe('what an EHR may do to a caller is bounded', () => {
     await expect(post(await plain(listener), 0.4)).rejects.toMatchObject({ code })
   })
 
+  test.each([302, 429, 500, 503])(
+    'a status of %i is judged before a body that never ends',
+    async status => {
+      const url = await plain((_, reply) => flood(reply.writeHead(status)))
+      expect(await post(url)).toEqual({ status, type: '', text: '' })
+    },
+  )
+
   test('a redirect is not followed', async () => {
     let visits = 0
     const url = await plain((_, reply) => {
