@@ -12,7 +12,7 @@ import {
 } from './lifecycle.ts'
 import { judgeKeys, openSource, type Show } from './pipeline.ts'
 import { readPaths } from './read.ts'
-import { makeFolder, replaceFile, writeNew } from './write.ts'
+import { isTaken, makeFolder, replaceFile, writeNew } from './write.ts'
 
 export interface Custody {
   /** The folder laid out as `production/` and `nonprod/`. */
@@ -65,6 +65,9 @@ export function enterKeys(added: readonly PublicKey[], custody: Custody): Entere
   refuseEntry(added, custody)
   const { keys: root, environment, role, now, show } = custody
   const folder = join(root, environment)
+  const fileOf = (key: PublicKey): string => join(folder, `${key.thumbprint}.jwk.json`)
+  const taken = added.map(fileOf).filter(isTaken)
+  refuseAny(taken.map(file => finding('file_exists', show(file), 'the file exists already')))
   makeFolder(folder, 0o755, show)
   const entries: Lifecycle = Object.fromEntries(
     added.map(key => [key.thumbprint, { kid: key.jwk.kid, created: timestamp(now), role }]),
@@ -72,7 +75,7 @@ export function enterKeys(added: readonly PublicKey[], custody: Custody): Entere
   const lifecycle = serializeLifecycle({ ...readLifecycle(folder, show), ...entries })
   replaceFile(join(folder, LIFECYCLE_FILE), lifecycle, { scratch: root, show })
   return added.map(key => {
-    const file = join(folder, `${key.thumbprint}.jwk.json`)
+    const file = fileOf(key)
     writeNew(file, `${JSON.stringify(key.jwk, null, 2)}\n`, { scratch: root, show })
     const { kid, alg } = key.jwk
     return { kid, alg, bits: key.bits, thumbprint: key.thumbprint, file: show(file) }

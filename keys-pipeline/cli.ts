@@ -1,17 +1,15 @@
-import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import process from 'node:process'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { addKeys, type Custody } from './add.ts'
 import { ALGS, type Alg, DEFAULT_ALG } from './algorithms.ts'
-import { type Finding, PipelineError } from './errors.ts'
+import { type Finding, PipelineError, shown } from './errors.ts'
 import { generateKey } from './generate.ts'
 import { CACHE } from './headers.ts'
 import { ENVIRONMENTS, type Environment } from './key-set.ts'
 import { build, judgeKeys, judgePaths } from './pipeline.ts'
 import { readList, readTemplates } from './read.ts'
-import { render } from './render.ts'
 import {
   builtReport,
   checkSummary,
@@ -32,7 +30,14 @@ const show = (full: string): string => {
 }
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
-const printJson = (value: unknown): void => print(JSON.stringify(value))
+/** In ASCII: names from outside must not play with the terminal or log that shows the document. */
+const printJson = (value: unknown): void =>
+  print(
+    JSON.stringify(value).replace(
+      /[\x7f-\uffff]/g,
+      char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    ),
+  )
 
 const keysOption = () =>
   new Option('--keys <folder>', 'folder with production/ and nonprod/')
@@ -54,8 +59,9 @@ const roleOption = () =>
     .choices(['signer', 'standby'])
     .default('signer')
 
-function wholeNumber(text: string): number {
-  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
+function portNumber(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+    throw new InvalidArgumentError('It must be a port, 0 to 65535.')
   return Number(text)
 }
 
@@ -193,7 +199,7 @@ program
     'serve the built site over HTTP, or HTTPS with --cert and --tls-key; the access log goes to standard output',
   )
   .option('--host <address>', 'address to listen on', '127.0.0.1')
-  .option('--port <port>', 'port to listen on, 0 for a free one', wholeNumber, 8080)
+  .option('--port <port>', 'port to listen on, 0 for a free one', portNumber, 8080)
   .option('--cert <file>', 'certificate chain, PEM', path)
   .option('--tls-key <file>', 'private key of the certificate, PEM', path)
   .option('--dev', 'build in memory, no-store; with no nonprod key, make one that is thrown away')
@@ -207,35 +213,22 @@ async function serve(options: ServeOptions): Promise<void> {
     throw new CommanderError(2, 'usage', 'error: --cert and --tls-key go together')
   }
   // Only here: the web framework takes longer to load than a thousand keys to judge.
-  const { buildServer, devKey, readSite } = await import('./serve.ts')
-  const devSite = () => {
-    const { environments, findings } = judgeKeys(options.keys, show)
-    const [first, ...others] = findings.filter(each => each.code !== 'set_empty')
-    if (first) throw new PipelineError(first, ...others)
-    if (environments.nonprod.keys.length === 0) {
-      environments.nonprod.keys.push(devKey())
-      note(
-        'dev: there is no nonprod key, so one was made that signs nothing and is gone when this stops',
-      )
-    }
-    return render(
-      environments,
+  const { buildServer, devSite, listenOn, readIdentity, readSite } = await import('./serve.ts')
+  const readDevSite = () =>
+    devSite(
+      judgeKeys(options.keys, show),
       readSettings(options.settings, show),
       readTemplates(join(project, 'site')),
-      null,
+      note,
     )
-  }
-  const server = await buildServer(options.dev ? devSite() : readSite(options.out, show), {
+  const server = await buildServer(options.dev ? readDevSite() : readSite(options.out, show), {
     cache: options.dev ? CACHE.dev : CACHE.published,
     tls:
-      options.cert && options.tlsKey
-        ? { cert: readFileSync(options.cert), key: readFileSync(options.tlsKey) }
-        : undefined,
+      options.cert && options.tlsKey ? readIdentity(options.cert, options.tlsKey, show) : undefined,
     now: Date.now,
     log: printJson,
   })
-  const address = await server.listen({ host: options.host, port: options.port })
-  note(`serving ${address}/ (Ctrl-C stops)`)
+  note(`serving ${await listenOn(server, options.host, options.port)}/ (Ctrl-C stops)`)
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => void server.close())
 }
@@ -273,11 +266,16 @@ const custodyOf = ({ keys, environment, role }: CommonOptions): Custody => ({
 const note = (text: string): void => void process.stderr.write(`${text}\n`)
 
 function listFrom(file: string): string[] {
+  const refuse = (why: string) =>
+    new CommanderError(2, 'usage', `error: --files-from ${shown(file)} ${why}`)
+  let list: string[] | null
   try {
-    return readList(file === '-' ? 0 : path(file))
+    list = readList(file === '-' ? 0 : path(file))
   } catch {
-    throw new CommanderError(2, 'usage', `error: --files-from ${file} cannot be read`)
+    throw refuse('cannot be read')
   }
+  if (list === null) throw refuse('is a private key, not a list of paths')
+  return list
 }
 
 /** Findings to whoever asked; anything else is a bug and keeps its stack. */

@@ -59,6 +59,9 @@ export const CODES = {
   settings_invalid: 'Mend the line that is named.',
   out_not_ours: 'Name an empty or new folder, or delete this one yourself.',
   out_damaged: 'Build again: npm run -s keys -- build.',
+  tls_unusable:
+    'Give a certificate chain and its private key, both in PEM: --cert FILE --tls-key FILE.',
+  address_unusable: 'Name another --host or --port, or 0 for a free port.',
   write_failed: 'Check that the folder exists, has room, and may be written.',
   file_exists: 'Move it away first; nothing was overwritten.',
 } as const
@@ -80,7 +83,7 @@ export function finding(
   message: string,
   kid: string | null = null,
 ): Finding {
-  return { code, file, kid, message, fix: CODES[code] }
+  return { code, file, kid, message: shown(message), fix: CODES[code] }
 }
 
 /** What a command could not do, as one or more findings. */

@@ -88,12 +88,14 @@ function openDer(
   if (isPkcs12(der)) return refuse('private_pkcs12', 'the file is a PKCS#12 store')
   if (isPrivateDer(der)) return refuse(secret, 'the file holds a private key in DER')
   const length = derLength(der)
-  if (length < der.length && !trusted)
-    return refuse('several_keys_in_file', 'something follows the key in the file')
   const first = der.subarray(0, length)
   for (const open of OPENERS) {
     try {
-      return fromKeyObject(open(first), refuse)
+      const key = open(first)
+      const isAlone = length === der.length || trusted
+      return isAlone
+        ? fromKeyObject(key, refuse)
+        : refuse('several_keys_in_file', 'something follows the key')
     } catch {
       // Not this form; the next one.
     }

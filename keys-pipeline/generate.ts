@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Custody, checkoutOf, type Entered, enterKeys, refuseEntry } from './add.ts'
 import { ALGORITHMS, type Alg } from './algorithms.ts'
@@ -58,7 +58,7 @@ function newPair(alg: Alg, modulusLength: number): { publicKey: KeyObject; priva
 }
 
 function coverByGitignore(folder: string, { show }: Custody): void {
-  if (checkoutOf(folder, existsSync) === null) return
+  if (checkoutOf(realpathSync(folder), existsSync) === null) return
   const file = join(folder, '.gitignore')
   const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
   const missing = ['*.private.*', '.lockstep-*'].filter(line => !text.split(/\r?\n/).includes(line))

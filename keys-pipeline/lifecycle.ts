@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/schema'
 import { finding, PipelineError } from './errors.ts'
+import { readPlainFile } from './read.ts'
 
 const Entry = Type.Object(
   {
@@ -37,19 +37,39 @@ export function readLifecycle(folder: string, show: (path: string) => string): L
   const path = join(folder, LIFECYCLE_FILE)
   const refuse = (message: string) =>
     new PipelineError(finding('lifecycle_unreadable', show(path), message))
-  let value: unknown
+  const value = parse(path, refuse)
+  if (value === null) return {}
+  const [good, errors] = document.Errors(value)
+  if (!good)
+    throw refuse(
+      `${errors[0]?.instancePath || '/'} ${errors[0]?.message ?? 'is not in the expected form'}`,
+    )
+  const { keys } = value as Static<typeof Document>
+  const odd = Object.entries(keys).find(([, { created }]) => !isTime(created))
+  if (odd) throw refuse(`/keys/${odd[0]}/created is no time that there is`)
+  return keys
+}
+
+function parse(path: string, refuse: (message: string) => PipelineError): unknown {
+  let text: string | null
   try {
-    value = JSON.parse(readFileSync(path, 'utf8'))
+    text = readPlainFile(path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOTDIR') return null
+    throw refuse(`cannot be read (${code})`)
+  }
+  if (text === null) return null
+  try {
+    return JSON.parse(text)
+  } catch {
     throw refuse('not valid JSON')
   }
-  const [good, errors] = document.Errors(value)
-  if (good) return (value as Static<typeof Document>).keys
-  throw refuse(
-    `${errors[0]?.instancePath || '/'} ${errors[0]?.message ?? 'is not in the expected form'}`,
-  )
 }
+
+/** The form is right and the calendar has it: 2026-02-30 is moved by Date, and so is not the same again. */
+const isTime = (text: string): boolean =>
+  !Number.isNaN(Date.parse(text)) && timestamp(Date.parse(text)) === text
 
 export function serializeLifecycle(lifecycle: Lifecycle): string {
   const keys = Object.fromEntries(Object.entries(lifecycle).sort(([a], [b]) => (a < b ? -1 : 1)))

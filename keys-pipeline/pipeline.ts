@@ -4,7 +4,13 @@ import { openKeyFile } from './forms.ts'
 import { type PublicKey, type Registered, toPublicKey } from './jwk.ts'
 import { ENVIRONMENTS, type Environment, judgeAcross, judgeKeySet } from './key-set.ts'
 import { type Lifecycle, readLifecycle } from './lifecycle.ts'
-import { readEnvironmentFolder, readPaths, type SourceFile, type Sources } from './read.ts'
+import {
+  readBeside,
+  readEnvironmentFolder,
+  readPaths,
+  type SourceFile,
+  type Sources,
+} from './read.ts'
 import { render, type Site, type Templates } from './render.ts'
 import type { Settings } from './settings.ts'
 import { replaceFolder } from './write.ts'
@@ -46,31 +52,67 @@ export function build(from: {
  * nothing in its lifecycle file) is left out, so that nonprod can go first; one that lost its keys is `set_empty`.
  */
 export function judgeKeys(folder: string, show: Show): Judgement {
-  const findings: Finding[] = []
-  let files = 0
-  let begun = 0
-  const read = (environment: Environment): EnvironmentKeys => {
-    const place = join(folder, environment)
-    const sources = readEnvironmentFolder(place, show)
-    const opened = openAll(sources)
-    const lifecycle = readLifecycle(place, show)
-    const keys = opened.flatMap(file => file.keys)
-    const faults = [...sources.findings, ...opened.flatMap(file => file.findings)]
-    const started = sources.files.length + faults.length + Object.keys(lifecycle).length > 0
-    if (started) begun++
-    if (started && keys.length + faults.length === 0) {
-      faults.push(finding('set_empty', show(place), `the ${environment} key set has no key left`))
-    }
-    files += sources.files.length
-    findings.push(...faults, ...judgeKeySet(keys, show(place)))
-    return { keys, lifecycle }
+  const read = {
+    production: readEnvironment(join(folder, 'production'), show),
+    nonprod: readEnvironment(join(folder, 'nonprod'), show),
   }
-  const environments = { production: read('production'), nonprod: read('nonprod') }
-  const { production, nonprod } = environments
-  findings.push(...judgeAcross(production.keys, nonprod.keys))
-  if (begun === 0)
+  const all = [read.production, read.nonprod]
+  const beside = readBeside(folder, ENVIRONMENTS, show)
+  const secrets = openAll(beside).flatMap(file =>
+    file.findings.filter(each => each.code.startsWith('private_')),
+  )
+  const findings = [
+    ...all.flatMap(each => each.findings),
+    ...judgeAcross(read.production.keys, read.nonprod.keys),
+    ...beside.findings.filter(each => each.code === 'file_unknown' && isTop(each, folder, show)),
+    ...secrets,
+  ]
+  if (!all.some(each => each.begun)) {
     findings.push(finding('set_empty', show(folder), 'there is no key in either environment'))
-  return { environments, findings, files, keys: production.keys.length + nonprod.keys.length }
+  }
+  return {
+    environments: read,
+    findings,
+    files: all.reduce((sum, each) => sum + each.files, 0),
+    keys: all.reduce((sum, each) => sum + each.keys.length, 0),
+  }
+}
+
+/** One finding for what lies beside the environments, not one for each file in it. */
+const isTop = ({ file }: Finding, folder: string, show: Show): boolean =>
+  show(join(folder, basename(file))) === file
+
+interface ReadEnvironment extends EnvironmentKeys {
+  findings: Finding[]
+  files: number
+  begun: boolean
+}
+
+function readEnvironment(place: string, show: Show): ReadEnvironment {
+  const sources = readEnvironmentFolder(place, show)
+  const opened = openAll(sources)
+  const keys = opened.flatMap(file => file.keys)
+  const findings = [
+    ...sources.findings,
+    ...opened.flatMap(file => file.findings),
+    ...judgeKeySet(keys, show(place)),
+  ]
+  const lifecycle = lifecycleOf(place, show, findings)
+  const begun = sources.files.length + findings.length + Object.keys(lifecycle).length > 0
+  if (begun && keys.length + findings.length === 0) {
+    findings.push(finding('set_empty', show(place), 'the key set has no key left'))
+  }
+  return { keys, lifecycle, findings, files: sources.files.length, begun }
+}
+
+function lifecycleOf(place: string, show: Show, findings: Finding[]): Lifecycle {
+  try {
+    return readLifecycle(place, show)
+  } catch (error) {
+    if (!(error instanceof PipelineError)) throw error
+    findings.push(...error.findings)
+    return {}
+  }
 }
 
 /**

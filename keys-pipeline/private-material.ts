@@ -35,20 +35,30 @@ export function privateInJson(value: unknown, inside: string | null = null): Sec
 export function privateInText(text: string, kid: string | null = null): Secret[] {
   const label = privateLabel(text)
   if (label !== undefined) return [{ names: [`a PEM of type ${label.trim()}`], kid: null }]
-  const json = /^[^{[]*([{[][\s\S]*[\]}])[^\]}]*$/.exec(text)?.[1]
-  if (json === undefined || measure(json).depth > MOST_DEPTH) return []
+  const begin = text.search(/[{[]/)
+  const end = Math.max(text.lastIndexOf('}'), text.lastIndexOf(']'))
+  if (begin < 0 || end < begin) return []
+  const json = text.slice(begin, end + 1)
   try {
-    return privateInJson(JSON.parse(json), kid)
+    const value: unknown = JSON.parse(json)
+    // Only what parsed is measured: on other text the count would take the square of its length.
+    return measure(json).depth > MOST_DEPTH ? [] : privateInJson(value, kid)
   } catch {
     return []
   }
 }
 
+/** Values that are looked at one after the other; a file that holds more is refused for that. */
+const MOST_VALUES = 8
+
 /** Whether the bytes hold a private key in DER: first, or after something else. */
 export function isPrivateDer(bytes: Buffer): boolean {
-  if (opensAsPrivate(bytes)) return true
-  const rest = bytes.subarray(derLength(bytes))
-  return rest.length > 0 && rest.length < bytes.length && isPrivateDer(rest)
+  let rest = bytes
+  for (let count = 0; count < MOST_VALUES && rest.length > 0; count++) {
+    if (opensAsPrivate(rest)) return true
+    rest = rest.subarray(derLength(rest))
+  }
+  return false
 }
 
 function opensAsPrivate(key: Buffer): boolean {

@@ -1,6 +1,15 @@
-import { type Dirent, lstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
-import { join, relative, sep } from 'node:path'
+import {
+  type Dirent,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
+import { dirname, join, relative, sep } from 'node:path'
 import { type Finding, finding } from './errors.ts'
+import { privateInText } from './private-material.ts'
 import type { Templates } from './render.ts'
 
 export interface SourceFile {
@@ -16,6 +25,8 @@ export interface Sources {
   findings: Finding[]
 }
 
+type Show = (path: string) => string
+
 /** Bytes. A set of 100 RSA-4096 keys with a certificate chain each is about 600 KB. */
 export const MOST_BYTES = 1024 * 1024
 
@@ -29,33 +40,143 @@ const BESIDE = new Set([
   'README.md',
   'lifecycle.json',
 ])
-const NOT_ENTERED = new Set(['.git', 'node_modules'])
+/** Folders that hold no keys of ours; a run that was killed may leave one of the last kind. */
+const NOT_ENTERED = /^(\.git|node_modules|\.lockstep-.*)$/
 
-/** Every file that the paths name, folders recursively, in a fixed order. Refused: `file_*`, `link_outside`. */
-export function readPaths(paths: readonly string[], show: (path: string) => string): Sources {
-  const found: Sources = { files: [], findings: [] }
+/** Every file that the paths name, folders recursively, each once, in a fixed order. Refused: `file_*`, `link_outside`. */
+export function readPaths(paths: readonly string[], show: Show): Sources {
+  const reader = new Reader(show)
   for (const path of paths) {
-    const stat = statSync(path, { throwIfNoEntry: false })
-    if (stat === undefined)
-      found.findings.push(finding('file_unreadable', show(path), 'no such file or folder'))
-    else if (stat.isDirectory()) readFolder(path, realpathSync(path), show, found)
-    else readFile(path, join(path, '..'), show, found)
+    reader.guarded(path, () => {
+      if (statSync(path).isDirectory()) reader.folder(path, realpathSync(path))
+      else reader.file(path, dirname(path))
+    })
   }
-  return found
+  return reader.found
 }
 
 /** One environment's folder, which holds key files and nothing else. A folder that is missing holds nothing. */
-export function readEnvironmentFolder(folder: string, show: (path: string) => string): Sources {
-  const found: Sources = { files: [], findings: [] }
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    readFolder(folder, realpathSync(folder), show, found)
-  }
-  return found
+export function readEnvironmentFolder(folder: string, show: Show): Sources {
+  const reader = new Reader(show)
+  reader.guarded(folder, () => {
+    const stat = lstatSync(folder, { throwIfNoEntry: false })
+    if (stat === undefined) return
+    if (stat.isSymbolicLink() && !staysInside(folder, realpathSync(dirname(folder))))
+      reader.refuseLink(folder)
+    else if (statSync(folder).isDirectory()) reader.folder(folder, realpathSync(folder))
+    else reader.complain('file_not_regular', folder, 'not a folder')
+  })
+  return reader.found
 }
 
-/** Paths from a file or from standard input (0), one a line, or NUL-separated as `find -print0` writes them. */
-export function readList(file: string | 0): string[] {
+/** What lies in the keys folder beside the environments: nothing that is not passed over belongs there. */
+export function readBeside(root: string, environments: readonly string[], show: Show): Sources {
+  const reader = new Reader(show)
+  const entries = statSync(root, { throwIfNoEntry: false })?.isDirectory()
+    ? readdirSync(root).sort()
+    : []
+  for (const name of entries) {
+    if (environments.includes(name) || BESIDE.has(name) || NOT_ENTERED.test(name)) continue
+    const path = join(root, name)
+    reader.complain(
+      'file_unknown',
+      path,
+      'lies beside the environments, where nothing is published from',
+    )
+    reader.guarded(path, () => {
+      const stat = lstatSync(path)
+      if (stat.isDirectory()) reader.folder(path, realpathSync(path))
+      else if (stat.isFile() && KEY_FILE.test(name)) reader.file(path, root)
+    })
+  }
+  return reader.found
+}
+
+class Reader {
+  readonly found: Sources = { files: [], findings: [] }
+  readonly #show: Show
+  readonly #seen = new Set<string>()
+
+  constructor(show: Show) {
+    this.#show = show
+  }
+
+  complain(code: Finding['code'], path: string, message: string): void {
+    this.found.findings.push(finding(code, this.#show(path), message))
+  }
+
+  refuseLink(path: string): void {
+    this.complain('link_outside', path, 'a link that leads out of the folder, or nowhere')
+  }
+
+  /** What cannot be read is a finding, and the rest is read all the same. */
+  guarded(path: string, work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      // The system's own word (ENOENT, EACCES); its message repeats the path.
+      this.complain(
+        'file_unreadable',
+        path,
+        (error as NodeJS.ErrnoException).code ?? 'cannot be read',
+      )
+    }
+  }
+
+  folder(folder: string, root: string): void {
+    const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) =>
+      a.name < b.name ? -1 : 1,
+    )
+    for (const entry of entries) {
+      const path = join(folder, entry.name)
+      this.guarded(path, () => this.#entry(entry, path, folder, root))
+    }
+  }
+
+  file(path: string, folder: string): void {
+    const real = realpathSync(path)
+    if (this.#seen.has(real)) return
+    this.#seen.add(real)
+    const stat = statSync(path)
+    if (!stat.isFile()) this.complain('file_not_regular', path, 'not a plain file')
+    else if (stat.size > MOST_BYTES) this.complain('file_oversize', path, oversize(stat))
+    else this.found.files.push({ file: this.#show(path), folder, bytes: readFileSync(path) })
+  }
+
+  #entry(entry: Dirent, path: string, folder: string, root: string): void {
+    if (entry.isSymbolicLink() && !staysInside(path, root)) this.refuseLink(path)
+    else if (statSync(path).isDirectory()) {
+      // A link to a folder inside the root would be read twice, or for ever.
+      if (!NOT_ENTERED.test(entry.name) && !entry.isSymbolicLink()) this.folder(path, root)
+    } else if (BESIDE.has(entry.name)) return
+    else if (KEY_FILE.test(entry.name)) this.file(path, folder)
+    else this.complain('file_unknown', path, 'not a kind of file that holds a key')
+  }
+}
+
+/**
+ * A small plain file as text; null where there is none. A link, a pipe or a device could lead anywhere or never end.
+ *
+ * @throws the system's error, or one with the code of what is wrong with the file
+ */
+export function readPlainFile(path: string): string | null {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  if (stat === undefined) return null
+  if (!stat.isFile())
+    throw Object.assign(new Error('not a plain file'), { code: 'not a plain file' })
+  if (stat.size > MOST_BYTES) throw Object.assign(new Error('oversize'), { code: oversize(stat) })
+  return readFileSync(path, 'utf8')
+}
+
+const oversize = ({ size }: Stats): string => `${size} bytes; at most ${MOST_BYTES}`
+
+/**
+ * Paths from a file or from standard input (0), one a line, or NUL-separated as `find -print0` writes them; null where
+ * it is not a list but a key, whose lines would be repeated as paths that do not exist.
+ */
+export function readList(file: string | 0): string[] | null {
   const text = readFileSync(file, 'utf8')
+  if (privateInText(text).length > 0) return null
   return text.split(text.includes('\0') ? '\0' : /\r?\n/).filter(line => line !== '')
 }
 
@@ -65,68 +186,11 @@ export function readTemplates(folder: string): Templates {
   return { index: read('index.html'), notFound: read('404.html'), style: read('style.css') }
 }
 
-function readFolder(
-  folder: string,
-  root: string,
-  show: (path: string) => string,
-  found: Sources,
-): void {
-  let entries: Dirent[]
-  try {
-    entries = readdirSync(folder, { withFileTypes: true })
-  } catch (error) {
-    found.findings.push(finding('file_unreadable', show(folder), reason(error)))
-    return
-  }
-  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const path = join(folder, entry.name)
-    if (entry.isSymbolicLink() && !staysInside(path, root)) {
-      found.findings.push(
-        finding('link_outside', show(path), 'a link that leads out of the folder, or nowhere'),
-      )
-    } else if (statSync(path).isDirectory()) {
-      // A link to a folder inside the root would be read twice, or for ever.
-      if (!NOT_ENTERED.has(entry.name) && !entry.isSymbolicLink())
-        readFolder(path, root, show, found)
-    } else if (!BESIDE.has(entry.name)) {
-      if (KEY_FILE.test(entry.name)) readFile(path, folder, show, found)
-      else
-        found.findings.push(
-          finding('file_unknown', show(path), 'not a kind of file that holds a key'),
-        )
-    }
-  }
-}
-
-function readFile(
-  path: string,
-  folder: string,
-  show: (path: string) => string,
-  found: Sources,
-): void {
-  const file = show(path)
-  try {
-    const stat = statSync(path)
-    if (!stat.isFile()) found.findings.push(finding('file_not_regular', file, 'not a plain file'))
-    else if (stat.size > MOST_BYTES) {
-      found.findings.push(
-        finding('file_oversize', file, `${stat.size} bytes; at most ${MOST_BYTES}`),
-      )
-    } else found.files.push({ file, folder, bytes: readFileSync(path) })
-  } catch (error) {
-    found.findings.push(finding('file_unreadable', file, reason(error)))
-  }
-}
-
 function staysInside(path: string, root: string): boolean {
   try {
-    lstatSync(path)
     const inside = relative(root, realpathSync(path))
     return inside !== '' && inside !== '..' && !inside.startsWith(`..${sep}`)
   } catch {
     return false
   }
 }
-
-/** The system's own word (ENOENT, EACCES); its message repeats the path. */
-const reason = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? 'cannot be read'

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, hash } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, hash, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import etag from '@fastify/etag'
@@ -6,8 +6,9 @@ import fastify, { type FastifyInstance } from 'fastify'
 import { finding, PipelineError } from './errors.ts'
 import { type CACHE, headersOf } from './headers.ts'
 import { type PublicKey, toPublicKey } from './jwk.ts'
-import type { Show } from './pipeline.ts'
-import type { Site } from './render.ts'
+import type { Judgement, Show } from './pipeline.ts'
+import { render, type Site, type Templates } from './render.ts'
+import type { Settings } from './settings.ts'
 
 /** One line of the access log. Hospitals fetch from their own servers, so the address says which one came. */
 export interface Access {
@@ -31,23 +32,35 @@ export interface Served {
 export function readSite(folder: string, show: Show): Site {
   const damaged = (message: string) =>
     new PipelineError(finding('out_damaged', show(folder), message))
-  let files: Record<string, string>
-  try {
-    files = JSON.parse(readFileSync(join(folder, 'publication.json'), 'utf8')).files
-  } catch {
-    throw damaged('there is no built site here (publication.json is missing or not JSON)')
-  }
-  const site = new Map<string, string>()
-  for (const [path, sum] of Object.entries(files)) {
+  const read = (path: string): string => {
     try {
-      site.set(path, readFileSync(join(folder, path), 'utf8'))
+      return readFileSync(join(folder, path), 'utf8')
     } catch {
       throw damaged(`${path} is missing`)
     }
-    if (hash('sha256', site.get(path) ?? '', 'hex') !== sum)
-      throw damaged(`${path} is not what the build wrote`)
   }
-  return site
+  const publication = read(PUBLICATION)
+  const site = new Map<string, string>()
+  for (const [path, sum] of filesOf(publication) ?? []) {
+    if (path.split('/').includes('..')) throw damaged(`${path} leads out of the site`)
+    const text = read(path)
+    if (hash('sha256', text, 'hex') !== sum) throw damaged(`${path} is not what the build wrote`)
+    site.set(path, text)
+  }
+  if (site.size === 0) throw damaged(`${PUBLICATION} lists no files`)
+  return site.set(PUBLICATION, publication)
+}
+
+const PUBLICATION = 'publication.json'
+
+/** Path and hash of each file; null where it is not a list of those. */
+function filesOf(publication: string): [string, unknown][] | null {
+  try {
+    const { files } = JSON.parse(publication)
+    return typeof files === 'object' && files !== null ? Object.entries(files) : null
+  } catch {
+    return null
+  }
 }
 
 /** The site over HTTP or HTTPS, byte for byte, with the headers of design §4. Returned unlistened. */
@@ -60,8 +73,7 @@ export async function buildServer(
     : fastify()
   await server.register(etag, { algorithm: 'sha256' })
   server.get('/*', (request, reply) => {
-    const path =
-      decodeURIComponent(new URL(request.url, 'http://site').pathname).slice(1) || 'index.html'
+    const path = pathOf(request.url)
     const text = site.get(path)
     const shownPath = text === undefined ? '404.html' : path
     return (
@@ -86,8 +98,83 @@ export async function buildServer(
   return server
 }
 
+/** The path in the site; nothing of it is taken apart, since only names that are in the list are served. */
+function pathOf(url: string): string {
+  const path = url.split('?')[0] ?? ''
+  try {
+    return decodeURIComponent(path.slice(1)) || 'index.html'
+  } catch {
+    return path
+  }
+}
+
+/** Where it listens. Refused: `address_unusable`. */
+export async function listenOn(
+  server: FastifyInstance,
+  host: string,
+  port: number,
+): Promise<string> {
+  try {
+    return await server.listen({ host, port })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new PipelineError(
+      finding('address_unusable', `${host}:${port}`, `cannot be listened on (${code})`),
+    )
+  }
+}
+
+/** A certificate chain and its private key. Refused: `tls_unusable`. */
+export function readIdentity(
+  certFile: string,
+  keyFile: string,
+  show: Show,
+): { cert: Buffer; key: Buffer } {
+  const read = (file: string): Buffer => {
+    try {
+      return readFileSync(file)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      throw new PipelineError(finding('tls_unusable', show(file), `cannot be read (${code})`))
+    }
+  }
+  const [cert, key] = [read(certFile), read(keyFile)]
+  try {
+    if (new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) return { cert, key }
+  } catch {
+    throw new PipelineError(
+      finding('tls_unusable', show(certFile), 'not a certificate and its private key in PEM'),
+    )
+  }
+  throw new PipelineError(
+    finding('tls_unusable', show(keyFile), 'not the private key of the certificate'),
+  )
+}
+
+/** The site as `serve --dev` shows it: built in memory, with a throw-away key where nonprod has none. */
+export function devSite(
+  judgement: Judgement,
+  settings: Settings,
+  templates: Templates,
+  note: (text: string) => void,
+): Site {
+  const [first, ...others] = judgement.findings.filter(each => each.code !== 'set_empty')
+  if (first) throw new PipelineError(first, ...others)
+  const { production, nonprod } = judgement.environments
+  if (nonprod.keys.length > 0) return render(judgement.environments, settings, templates, null)
+  note(
+    'dev: there is no nonprod key, so one was made that signs nothing and is gone when this stops',
+  )
+  return render(
+    { production, nonprod: { ...nonprod, keys: [devKey()] } },
+    settings,
+    templates,
+    null,
+  )
+}
+
 /** A throw-away key for `serve --dev`; its private half is gone when this returns. `build` refuses its kid. */
-export function devKey(): PublicKey {
+function devKey(): PublicKey {
   const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const { key } = toPublicKey(publicKey.export({ format: 'jwk' }), '(in memory)')
   if (key === null) throw new Error('a key without findings is a key')

@@ -45,35 +45,49 @@ export function readSettings(path: string, show: (path: string) => string): Sett
 
 function complaints(text: string): Finding['message'][] {
   const document = parseDocument(text)
-  if (document.errors.length > 0)
-    return document.errors.map(error => error.message.split('\n')[0] ?? 'not YAML')
-  const value: unknown = document.toJS()
+  const faults = [...document.errors, ...document.warnings]
+  if (faults.length > 0) return faults.map(fault => fault.message.split('\n')[0] ?? 'not YAML')
+  let value: unknown
+  try {
+    value = document.toJS()
+  } catch {
+    return ['an alias leads nowhere, or there are too many of them']
+  }
   const [good, errors] = settings.Errors(value)
   if (!good) return errors.map(error => `${error.instancePath || '/'} ${error.message}`)
   const { baseUrl, environments } = value as Settings
-  const { production, nonprod } = environments
   const found: string[] = []
-  if (!URL.canParse(baseUrl) || !isPlainHttps(new URL(baseUrl))) {
+  if (!isBase(baseUrl)) {
     found.push(
       '/baseUrl must be an https URL without user, query or fragment, and without a slash at the end',
     )
   }
-  if (production.path === nonprod.path)
+  return [...found, ...pathFaults(environments.production.path, environments.nonprod.path)]
+}
+
+/** Written as it is fetched: what new URL() would mend, somebody else would not. */
+function isBase(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, username, password, search, hash, href } = new URL(text)
+  const isPlain = protocol === 'https:' && `${username}${password}${search}${hash}` === ''
+  return isPlain && !text.endsWith('/') && (href === text || href === `${text}/`)
+}
+
+function pathFaults(production: string, nonprod: string): string[] {
+  const found: string[] = []
+  if (production === nonprod)
     found.push('/environments production and nonprod must have different paths')
-  for (const { path } of [production, nonprod]) {
+  if (production.startsWith(`${nonprod}/`) || nonprod.startsWith(`${production}/`)) {
+    found.push('/environments one path lies below the other')
+  }
+  for (const path of [production, nonprod]) {
     if (path.split('/').some(part => part === '.' || part === '..'))
       found.push(`/environments ${path} leaves the site`)
+    if (path === 'publication.json')
+      found.push(`/environments ${path} is the list of what is published`)
   }
   return found
 }
-
-const isPlainHttps = (url: URL): boolean =>
-  url.protocol === 'https:' &&
-  !url.username &&
-  !url.password &&
-  !url.search &&
-  !url.hash &&
-  !url.href.endsWith('//')
 
 /** The URL that is registered with an EHR. */
 export function keySetUrl(baseUrl: string, path: string): string {

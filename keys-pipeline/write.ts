@@ -46,6 +46,9 @@ export function writeNew(
   })
 }
 
+/** Whether there is something of this name. */
+export const isTaken = (path: string): boolean => existsSync(path)
+
 /** The old file or the new one, never a mixture. Refused: `write_failed`. */
 export function replaceFile(
   path: string,

@@ -22,6 +22,7 @@ export const linesOf = (file: string): number => textOf(file).trimEnd().split('\
 interface Imported {
   specifier: string
   isType: boolean
+  names: string[]
 }
 
 /** Static and dynamic imports alike, by the parser and not by their looks. */
@@ -32,15 +33,21 @@ export function importsOf(file: string): Imported[] {
   const imports = module.staticImports.map(each => ({
     specifier: each.moduleRequest.value,
     isType: isType(each.entries),
+    names: each.entries.map(entry => entry.importName.name ?? entry.importName.kind),
   }))
   const exports = module.staticExports.flatMap(each =>
     each.entries
       .filter(entry => entry.moduleRequest !== null)
-      .map(entry => ({ specifier: entry.moduleRequest?.value ?? '', isType: entry.isType })),
+      .map(entry => ({
+        specifier: entry.moduleRequest?.value ?? '',
+        isType: entry.isType,
+        names: [],
+      })),
   )
   const dynamic = module.dynamicImports.map(each => ({
     specifier: textOf(file).slice(each.moduleRequest.start + 1, each.moduleRequest.end - 1),
     isType: false,
+    names: [],
   }))
   return [...imports, ...exports, ...dynamic]
 }

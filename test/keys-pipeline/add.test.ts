@@ -1,10 +1,11 @@
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { addKeys, type Custody, checkoutOf } from '../../keys-pipeline/add.ts'
 import type { PipelineError } from '../../keys-pipeline/errors.ts'
 import { judgeKeys } from '../../keys-pipeline/pipeline.ts'
 import { asIs, ecJwk, folderWith, privateJwk, rsaJwk, rsaPair, spki } from '../support/key-files.ts'
+import { fill, published } from '../support/keys.ts'
 
 const NOW = Date.UTC(2026, 10, 25)
 const custody = (keys: string, more: Partial<Custody> = {}): Custody => ({
@@ -100,4 +101,40 @@ test('a checkout is found at or above a folder', () => {
   const exists = (path: string) => path === join(folder, 'repo', '.git')
   expect(checkoutOf(join(folder, 'repo', 'a'), exists)).toBe(join(folder, 'repo'))
   expect(checkoutOf(folder, exists)).toBeNull()
+})
+
+test('a file whose name is taken is not touched, and none of the keys is added', () => {
+  const [one, two] = [published(ecJwk('P-256', 1)), published(ecJwk('P-256', 2))]
+  const keys = folderWith()
+  const taken = `production/${two.thumbprint}.jwk.json`
+  fill(keys, { [taken]: rsaJwk() })
+  const set = file({ keys: [one.jwk, two.jwk] })
+  expect(codes(() => addKeys(set, {}, custody(keys)))).toEqual(['file_exists'])
+  expect(JSON.parse(readFileSync(join(keys, taken), 'utf8'))).toEqual(rsaJwk())
+  expect(readdirSync(join(keys, 'production')).filter(name => name.endsWith('.jwk.json'))).toEqual([
+    `${two.thumbprint}.jwk.json`,
+  ])
+})
+
+test('the 101st key is refused', () => {
+  const jwks = (count: number, from = 0) => ({
+    keys: Array.from({ length: count }, (_, at) => ecJwk('P-256', from + at)),
+  })
+  const keys = folderWith()
+  expect(addKeys(file(jwks(100)), {}, custody(keys))).toHaveLength(100)
+  expect(codes(() => addKeys(file(jwks(1, 100)), {}, custody(keys)))).toEqual(['too_many_keys'])
+  expect(judgeKeys(keys, asIs).keys).toBe(100)
+})
+
+test('a damaged lifecycle file is refused, and stays for somebody to mend', () => {
+  const keys = folderWith({ 'production/lifecycle.json': '{"keys":' })
+  expect(codes(() => addKeys(file(rsaJwk()), {}, custody(keys)))).toEqual(['lifecycle_unreadable'])
+  expect(readFileSync(join(keys, 'production/lifecycle.json'), 'utf8')).toBe('{"keys":')
+})
+
+test('the file that is added is written from the key alone, readable for all and for its owner to write', () => {
+  const keys = folderWith()
+  const [added] = addKeys(file({ ...ecJwk(), note: 'x', x5c: ['x'] }), {}, custody(keys))
+  expect(JSON.parse(readFileSync(added?.file ?? '', 'utf8'))).toEqual(published(ecJwk()).jwk)
+  expect(statSync(added?.file ?? '').mode & 0o777).toBe(0o644)
 })

@@ -1,4 +1,6 @@
-import { expect, test } from 'vitest'
+import { generateKeyPairSync } from 'node:crypto'
+import { CompactSign, importJWK } from 'jose'
+import { describe, expect, test } from 'vitest'
 import {
   ALGORITHMS,
   ALGS,
@@ -8,7 +10,10 @@ import {
   isAlg,
   isCrv,
   isKty,
+  PRIVATE_MEMBERS,
 } from '../../keys-pipeline/algorithms.ts'
+import { freshEc, p256, p384, rsa } from '../support/keys.ts'
+import { openssl } from '../support/openssl.ts'
 
 test.each(['constructor', '__proto__', 'toString', 'none', 'HS256', '', null, 7])(
   '%s is no algorithm, type or curve',
@@ -55,4 +60,62 @@ test.each(['P-256', 'P-384'] as const)('the base point of %s lies on our curve',
   const { p, b } = CURVES[name]
   const [x, y] = BASE_POINTS[name]
   expect((y * y - (x * x * x - 3n * x + b)) % p).toBe(0n)
+})
+
+describe('an algorithm fits a key exactly when jose signs with the two', () => {
+  const pairs = [
+    ['RSA', rsa, 'RSA', undefined],
+    ['P-256', p256, 'EC', 'P-256'],
+    ['P-384', p384, 'EC', 'P-384'],
+  ] as const
+  test.each(pairs.flatMap(pair => ALGS.map(alg => [alg, ...pair] as const)))(
+    '%s, %s',
+    async (alg, _, pair, kty, crv) => {
+      const sign = async () =>
+        new CompactSign(Buffer.from('x'))
+          .setProtectedHeader({ alg })
+          .sign(await importJWK({ ...pair().secret }, alg))
+      const signs = await sign().then(
+        () => true,
+        () => false,
+      )
+      expect(algFits(alg, kty, crv)).toBe(signs)
+    },
+  )
+})
+
+describe('the numbers of a curve are OpenSSL’s', () => {
+  test.each([
+    ['P-256', 'prime256v1'],
+    ['P-384', 'secp384r1'],
+  ] as const)('%s', (crv, name) => {
+    const text = openssl([
+      ...['ecparam', '-name', name, '-param_enc', 'explicit', '-text', '-noout'],
+    ]).toString()
+    const number = (label: string): bigint => {
+      const hex = new RegExp(`^${label}:\\s*((?:[0-9a-f]{2}[:\\s]*)+)`, 'm').exec(text)?.[1] ?? ''
+      return BigInt(`0x${hex.replace(/[^0-9a-f]/g, '')}`)
+    }
+    const { p, b, oid } = CURVES[crv]
+    expect([p, p - 3n, b]).toEqual([number('Prime'), number('A'), number('B')])
+    const spki = freshEc(crv).publicKey.export({ type: 'spki', format: 'der' })
+    expect(spki.toString('hex')).toContain(oid)
+  })
+})
+
+describe('what a private key has and its public half has not is known as private', () => {
+  test.each([
+    ['RSA', () => generateKeyPairSync('rsa', { modulusLength: 2048 })],
+    ['EC', () => generateKeyPairSync('ec', { namedCurve: 'P-256' })],
+    ['OKP', () => generateKeyPairSync('ed25519')],
+    ['AKP', () => generateKeyPairSync('ml-dsa-44')],
+  ])('%s', (_, make) => {
+    const { publicKey, privateKey } = make()
+    const open = Object.keys(publicKey.export({ format: 'jwk' }))
+    const secret = Object.keys(privateKey.export({ format: 'jwk' })).filter(
+      name => !open.includes(name),
+    )
+    expect(secret).not.toEqual([])
+    expect(PRIVATE_MEMBERS).toEqual(expect.arrayContaining(secret))
+  })
 })

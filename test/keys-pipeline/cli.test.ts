@@ -1,9 +1,15 @@
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { execFile, execFileSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
+import process from 'node:process'
+import { createLocalJWKSet, importJWK, jwtVerify, SignJWT } from 'jose'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { Finding } from '../../keys-pipeline/errors.ts'
 import { ecJwk, folderWith, privateJwk, rsaJwk } from '../support/key-files.ts'
-import { KEYS_CLI, run, start } from '../support/processes.ts'
+import { codes, fill, p256, p384, rsa } from '../support/keys.ts'
+import { openssl } from '../support/openssl.ts'
+import { type Finished, freePort, KEYS_CLI, run, start } from '../support/processes.ts'
 
 const keys = (cwd: string, ...args: string[]) =>
   run(KEYS_CLI, args, { cwd, env: { HOME: join(cwd, 'home') } })
@@ -253,5 +259,265 @@ describe('serve', () => {
     expect((await keys(folderWith({ 'out/index.html': 'x' }), 'serve', '--out', 'out')).code).toBe(
       1,
     )
+  })
+})
+
+const documentOf = ({ stdout }: Finished): { findings: Finding[]; files: number; keys: number } =>
+  JSON.parse(stdout)
+const codesOf = (ended: Finished) => codes(documentOf(ended).findings)
+const hasStack = ({ stderr }: Finished): boolean => /^ +at .*:\d+:\d+\)?$/m.test(stderr)
+
+describe('a mistake in usage is exit 2 and does nothing', () => {
+  test.each([
+    ['an option without its value', ['check', '--keys']],
+    ['add without a file', ['add', '--environment', 'nonprod']],
+    ['an environment of the prototype', ['generate', '--environment', 'constructor']],
+    ['an unknown role', ['generate', '--role', 'boss']],
+    ['a small RSA key', ['generate', '--bits', '1024']],
+    ['more arguments than there are', ['build', 'x']],
+    ['a port that is no number', ['serve', '--port', 'http']],
+    ['a port beyond 65535', ['serve', '--dev', '--port', '65536']],
+    ['a key without its certificate', ['serve', '--dev', '--tls-key', 'a.pem']],
+  ])('%s', async (_, args) => {
+    const folder = folderWith({ 'a.pem': rsa().pem })
+    const ended = await keys(folder, ...args)
+    expect([ended.code, ended.stdout, hasStack(ended)]).toEqual([2, '', false])
+    expect(readdirSync(folder)).toEqual(['a.pem'])
+  })
+})
+
+describe('the document of check keeps its form', () => {
+  test.each<[string, (folder: string) => void, string[], string]>([
+    ['a path that is not there', () => {}, ['nowhere.pem'], 'file_unreadable'],
+    [
+      'a link that goes round',
+      folder => symlinkSync('loop', join(folder, 'loop')),
+      ['loop'],
+      'file_unreadable',
+    ],
+    ['a path that is far too long', () => {}, ['x'.repeat(5000)], 'file_unreadable'],
+    ['an empty keys folder', () => {}, ['--keys', 'nowhere'], 'set_empty'],
+    [
+      'a lifecycle file that is damaged',
+      folder => fill(folder, { 'k/nonprod/lifecycle.json': '{', 'k/nonprod/a.pem': rsa().pem }),
+      ['--keys', 'k'],
+      'lifecycle_unreadable',
+    ],
+  ])('with %s', async (_, make, args, code) => {
+    const folder = folderWith()
+    make(folder)
+    const ended = await keys(folder, 'check', '--json', ...args)
+    expect([ended.code, hasStack(ended)]).toEqual([1, false])
+    expect(Object.keys(documentOf(ended)).sort()).toEqual(['files', 'findings', 'keys'])
+    expect(codesOf(ended)).toContain(code)
+  })
+
+  test('and a list may be a file, have lines of any system, and add to the paths that are named', async () => {
+    const folder = folderWith({
+      'a.pem': rsa().pem,
+      'in/b.pem': p256().pem,
+      'in/c\n.pem': p384().pem,
+      lines: 'in/b.pem\r\n',
+      nul: 'in/b.pem\0in/c\n.pem\0',
+    })
+    const [lines, nul] = await Promise.all(
+      ['lines', 'nul'].map(list => keys(folder, 'check', 'a.pem', '--files-from', list, '--json')),
+    )
+    expect(lines && documentOf(lines)).toEqual({ findings: [], files: 2, keys: 2 })
+    expect(nul && documentOf(nul)).toEqual({ findings: [], files: 3, keys: 3 })
+  })
+
+  test('and relative paths are those of whoever called npm, not of the project', async () => {
+    const folder = folderWith({ 'here/a.pem': 'x' })
+    const ended = await run(KEYS_CLI, ['check', 'a.pem', '--json'], {
+      cwd: '/',
+      env: { INIT_CWD: join(folder, 'here') },
+    })
+    expect(documentOf(ended).findings).toMatchObject([{ code: 'form_unknown', file: 'a.pem' }])
+  })
+
+  test('and a lifecycle file that never ends does not hold it up', async () => {
+    const folder = folderWith({ 'keys/nonprod/a.pem': rsa().pem })
+    execFileSync('mkfifo', [join(folder, 'keys/nonprod/lifecycle.json')])
+    const code = await new Promise(resolve => {
+      const child = execFile(
+        process.execPath,
+        [KEYS_CLI, 'check', '--keys', join(folder, 'keys')],
+        { timeout: 5000, killSignal: 'SIGKILL' },
+        () => resolve(child.exitCode),
+      )
+    })
+    expect(code).toBe(1)
+  })
+})
+
+describe('what a file says or is called cannot play with a terminal or a log', () => {
+  const hostile = '\x1b[2J\x9b31m\u202e\n::error::x'
+  const files = {
+    'kid/a.json': { ...p256().jwk, kid: hostile },
+    'secret/a.json': { ...p256().secret, kid: hostile },
+    'others/a.json': { ...p256().jwk, alg: hostile, use: hostile },
+    'kty/a.json': { ...p256().jwk, kty: hostile },
+    'label/a.pem': `-----BEGIN ${hostile}-----\n`,
+    [`name/${hostile}.pem`]: 'x',
+    [`twin/a${hostile}.pem`]: rsa().pem,
+    'twin/b.pem': rsa().pem,
+    [`namesake/a${hostile}.json`]: { ...p256().jwk, kid: 'k' },
+    'namesake/b.json': { ...p384().jwk, kid: 'k' },
+    [`production/a${hostile}.pem`]: rsa().pem,
+    'nonprod/b.pem': rsa().pem,
+    'lifecycle/nonprod/lifecycle.json': { keys: { [hostile]: {} } },
+    'settings.yaml': `"${hostile.replace('\n', '')}": 1\n`,
+  }
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there.
+  const BAD = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]|^::/
+
+  test.each([
+    [['check', '.']],
+    [['check', '.', '--json']],
+    [['check', '--keys', '.']],
+    [['check', '--keys', 'lifecycle']],
+    [['list', '--keys', '.']],
+    [['build', '--keys', 'keys', '--out', 'out', '--settings', 'settings.yaml']],
+  ])('%j', async args => {
+    const ended = await keys(folderWith(files), ...args)
+    expect(ended.code).toBe(1)
+    const lines = `${ended.stdout}${ended.stderr}`.split('\n')
+    expect(lines.filter(line => BAD.test(line)).map(encodeURI)).toEqual([])
+  })
+})
+
+describe('private keys', () => {
+  /** Which parts of the RSA key, and of more, are in what was written; cut short, so that a failure leaks none. */
+  const leaked = (all: Finished[], ...more: string[]): string[] => {
+    const output = all.map(each => each.stdout + each.stderr).join('\n')
+    const members = ['d', 'p', 'q', 'dp', 'dq', 'qi'].map(name => rsa().secret[name] ?? '')
+    const material = [...more, ...members, ...rsa().privatePem.split('\n').slice(1, -2)]
+    return material.filter(each => output.includes(each.slice(0, 24))).map(each => each.slice(0, 4))
+  }
+
+  test('never reach the output of any command, however they lie about', async () => {
+    const folder = folderWith({ 'rsa.pem': rsa().privatePem, 'rsa.json': rsa().secret })
+    const made = JSON.parse(
+      (await keys(folder, ...generate, '--private-folder', 'secrets', '--json')).stdout,
+    )
+    const secret: string = made.privateFile
+    const text = readFileSync(secret, 'utf8')
+    fill(folder, {
+      'site/nonprod/leak.private.jwk.json': text,
+      'site/nonprod/rsa.pem': rsa().privatePem,
+      'damaged.json': text.replace('}', ''),
+      'lifecycle/nonprod/lifecycle.json': text,
+    })
+    const named = [secret, 'rsa.pem', 'rsa.json', 'damaged.json']
+    const commands = [
+      ['check', ...named, '--json'],
+      ['check', '--keys', 'site'],
+      ['check', '--keys', 'lifecycle'],
+      ...named.map(each => ['add', each, '--environment', 'nonprod', '--keys', 'elsewhere']),
+      ['list', '--keys', 'site', '--json'],
+      ['build', '--keys', 'site', '--out', 'out'],
+      ['build', '--keys', 'keys', '--out', 'out', '--settings', secret],
+      ['build', '--keys', 'keys', '--out', 'out', '--settings', 'rsa.pem'],
+      ['serve', '--dev', '--keys', 'site', '--port', '0'],
+      ['serve', '--out', secret, '--port', '0'],
+    ]
+    const all: Finished[] = []
+    for (let at = 0; at < commands.length; at += 3)
+      all.push(
+        ...(await Promise.all(commands.slice(at, at + 3).map(each => keys(folder, ...each)))),
+      )
+    expect(all.map(each => each.code)).toEqual(commands.map(() => 1))
+    expect(leaked(all, JSON.parse(text).d)).toEqual([])
+    expect(readdirSync(folder)).not.toContain('elsewhere')
+  })
+
+  test('never reach it when one is taken for a list of files, or stands where a kid should', async () => {
+    const folder = folderWith({
+      'rsa.pem': rsa().privatePem,
+      'rsa.json': JSON.stringify(rsa().secret, null, 2),
+      'as-kid.json': { ...p256().jwk, kid: rsa().privatePem },
+    })
+    const commands = [
+      ['check', '--files-from', 'rsa.pem'],
+      ['check', '--files-from', 'rsa.json', '--json'],
+      ['check', 'as-kid.json'],
+    ]
+    const all = await Promise.all(commands.map(args => keys(folder, ...args)))
+    expect(all.map(each => each.code)).not.toContain(0)
+    expect(leaked(all)).toEqual([])
+  })
+})
+
+describe('build', () => {
+  test('takes the commit from GitHub when nobody names it', async () => {
+    const folder = folderWith({ 'keys/nonprod/a.pem': rsa().pem })
+    await run(KEYS_CLI, ['build', '--keys', 'keys', '--out', 'out'], {
+      cwd: folder,
+      env: { GITHUB_SHA: 'f00' },
+    })
+    expect(JSON.parse(readFileSync(join(folder, 'out/publication.json'), 'utf8')).commit).toBe(
+      'f00',
+    )
+  })
+
+  test('that is refused leaves the last one as it was', async () => {
+    const folder = folderWith({ 'keys/nonprod/a.pem': rsa().pem })
+    const again = () => keys(folder, 'build', '--keys', 'keys', '--out', 'out')
+    await again()
+    const before = everything(join(folder, 'out'))
+    fill(folder, { 'keys/nonprod/b.pem': p256().privatePem })
+    expect((await again()).code).toBe(1)
+    expect(everything(join(folder, 'out'))).toBe(before)
+  })
+
+  test('makes what OpenSSL, jose and jwcrypto read as the key that was generated', async () => {
+    const folder = folderWith()
+    const args = ['--keys', 'keys', '--alg', 'RS256', '--bits', '2048', '--json']
+    const made = JSON.parse((await keys(folder, 'generate', ...args)).stdout)
+    await keys(folder, 'build', '--keys', 'keys', '--out', 'out')
+    const set = readFileSync(join(folder, 'out/nonprod/.well-known/jwks.json'), 'utf8')
+    const secret = JSON.parse(readFileSync(made.privateFile, 'utf8'))
+
+    const jwt = await new SignJWT({ sub: 'us' })
+      .setProtectedHeader({ alg: 'RS256', kid: made.kid })
+      .sign(await importJWK(secret))
+    const { payload } = await jwtVerify(jwt, createLocalJWKSet(JSON.parse(set)))
+    expect(payload).toEqual({ sub: 'us' })
+
+    const pem = join(folder, 'out/keys', `${made.thumbprint}.pem`)
+    const modulus = openssl(['rsa', '-pubin', '-noout', '-modulus', '-in', pem]).toString().trim()
+    const n = Buffer.from(secret.n, 'base64url').toString('hex').toUpperCase()
+    expect(modulus).toBe(`Modulus=${n}`)
+
+    const program =
+      'import sys; from jwcrypto.jwk import JWKSet\nfor k in JWKSet.from_json(sys.stdin.read())["keys"]: print(k.thumbprint())'
+    const prints = execFileSync('/usr/bin/python3', ['-c', program], { input: set })
+    expect(prints.toString().trim()).toBe(made.thumbprint)
+  })
+})
+
+describe('what keeps serve from serving is said without a stack', () => {
+  test.each<[string, string[]]>([
+    ['a site that was never built', ['--out', 'nowhere']],
+    ['a certificate that is not there', ['--dev', '--cert', 'no.pem', '--tls-key', 'no.pem']],
+    ['a certificate that is none', ['--dev', '--cert', 'bad.pem', '--tls-key', 'bad.pem']],
+    ['a keys folder with a finding', ['--dev', '--keys', 'bad']],
+    ['settings that are not there', ['--dev', '--settings', 'no.yaml']],
+    ['an address that is not ours', ['--dev', '--host', '192.0.2.1']],
+  ])('%s', async (_, args) => {
+    const folder = folderWith({ 'bad.pem': 'x', 'bad/nonprod/a.pem': 'x' })
+    const ended = await keys(folder, 'serve', '--port', '0', '--keys', 'keys', ...args)
+    expect([1, 2]).toContain(ended.code)
+    expect(hasStack(ended)).toBe(false)
+  })
+
+  test('a port that is taken', async () => {
+    const port = await freePort()
+    const holder = createServer().listen(port, '127.0.0.1')
+    onTestFinished(() => void holder.close())
+    const ended = await keys(folderWith(), 'serve', '--dev', '--keys', 'k', '--port', `${port}`)
+    expect([1, 2]).toContain(ended.code)
+    expect(hasStack(ended)).toBe(false)
   })
 })

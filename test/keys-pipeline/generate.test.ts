@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Custody } from '../../keys-pipeline/add.ts'
@@ -8,6 +8,7 @@ import { ALGS } from '../../keys-pipeline/algorithms.ts'
 import { type Generated, generateKey } from '../../keys-pipeline/generate.ts'
 import { judgeKeys } from '../../keys-pipeline/pipeline.ts'
 import { asIs, folderWith } from '../support/key-files.ts'
+import { codes, refusal } from '../support/keys.ts'
 
 const custody = (keys: string): Custody => ({
   keys,
@@ -83,4 +84,42 @@ test('in a checkout git ignores the private half, and what its .gitignore said s
   expect(readFileSync(join(folder, 'private', '.gitignore'), 'utf8')).toBe(
     '*.bak\n*.private.*\n.lockstep-*\n',
   )
+})
+
+test.each([
+  ['a kid that is none', { kid: 'a\u001b[31m' }, 'kid_invalid'],
+  ['an empty kid', { kid: '' }, 'kid_invalid'],
+  ['a kid of serve --dev', { kid: 'dev-mine' }, 'kid_dev'],
+])('%s is refused before anything is written', (_, more, code) => {
+  const folder = folderWith()
+  expect(codes(refusal(() => make(folder, more)))).toEqual([code])
+  expect(readdirSync(folder)).toEqual([])
+})
+
+test('a private folder that cannot be made leaves no public key behind', () => {
+  const folder = folderWith({ private: 'a file' })
+  expect(codes(refusal(() => make(folder)))).toEqual(['write_failed'])
+  expect(readdirSync(folder)).toEqual(['private'])
+})
+
+test('a folder that is a link into a checkout counts as inside it', () => {
+  const folder = folderWith({ 'elsewhere/.gitkeep': '' })
+  execFileSync('git', ['init', '-q', join(folder, 'repo')])
+  mkdirSync(join(folder, 'repo', 'secrets'))
+  symlinkSync('../repo/secrets', join(folder, 'elsewhere', 'link'))
+  make(folder, { privateFolder: join(folder, 'elsewhere', 'link') })
+  const untracked = execFileSync('git', [
+    ...['-C', join(folder, 'repo'), 'status', '--porcelain', '--untracked-files=all'],
+  ])
+  expect(untracked.toString()).not.toContain('.private.')
+})
+
+test('no scratch is left beside the halves, and no two pairs are alike', () => {
+  const folder = folderWith()
+  const [one, two] = [make(folder), make(folder)]
+  expect(one.thumbprint).not.toBe(two.thumbprint)
+  expect(readdirSync(join(folder, 'private')).sort()).toEqual(
+    [one, two].map(each => `${each.thumbprint}.private.jwk.json`).sort(),
+  )
+  expect(readdirSync(join(folder, 'keys'))).toEqual(['nonprod'])
 })

@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { calculateJwkThumbprint } from 'jose'
 import { describe, expect, test } from 'vitest'
-import { PRIVATE_MEMBERS } from '../../keys-pipeline/algorithms.ts'
+import { CURVES, PRIVATE_MEMBERS } from '../../keys-pipeline/algorithms.ts'
 import { toPem, toPublicKey } from '../../keys-pipeline/jwk.ts'
+import { openSource } from '../../keys-pipeline/pipeline.ts'
 import { ecJwk, type Jwk, rsaJwk } from '../support/key-files.ts'
+import { freshEc, p256, p384, rsa as rsaForms } from '../support/keys.ts'
 import { openssl } from '../support/openssl.ts'
 import { PROJECT } from '../support/processes.ts'
 
@@ -177,3 +179,53 @@ function strayBits(text: unknown): string {
   const whole = String(text)
   return whole.slice(0, -1) + letters[letters.indexOf(whole.at(-1) ?? '') + 1]
 }
+
+test('no member that is added to a file or changed in it brings anything but the public key out of it', () => {
+  const name = fc.oneof(
+    fc.constantFrom(...PRIVATE_MEMBERS),
+    fc.constantFrom('kty', 'use', 'key_ops', 'alg', 'kid', 'crv', 'x', 'y', 'n', 'e', 'x5c'),
+    fc.constantFrom('__proto__', 'constructor', 'toJSON', 'D', 'd ', 'keys'),
+    fc.string(),
+  )
+  const pair = fc.constantFrom(rsaForms, p256, p384)
+  fc.assert(
+    fc.property(pair, name, fc.jsonValue(), (forms, member, value) => {
+      const { jwk } = forms()
+      // Put together by hand, since __proto__ in a literal would be no member.
+      const kept = Object.entries(jwk).filter(([each]) => each !== member)
+      const members = [...kept, [member, value] as const]
+      const text = members.map(pair => pair.map(each => JSON.stringify(each)).join(':')).join()
+      const { keys } = openSource({ file: 'f', folder: '.', bytes: Buffer.from(`{${text}}`) })
+      for (const key of keys) {
+        const { kty, use, alg, kid, ...material } = key.jwk
+        expect(jwk).toMatchObject({ kty, ...material })
+        expect(Object.keys(material)).toHaveLength(kty === 'RSA' ? 2 : 3)
+        expect([use, typeof alg, typeof kid]).toEqual(['sig', 'string', 'string'])
+      }
+      if ((PRIVATE_MEMBERS as readonly string[]).includes(member)) expect(keys).toEqual([])
+    }),
+  )
+})
+
+test.each(['P-256', 'P-384'] as const)(
+  'every point that OpenSSL makes on %s is on it, and the one above it is not',
+  crv => {
+    for (let n = 0; n < 20; n++) {
+      const { jwk } = freshEc(crv)
+      const y = BigInt(`0x${Buffer.from(String(jwk['y']), 'base64url').toString('hex')}`)
+      const above = (y + 1n).toString(16).padStart(CURVES[crv].bytes * 2, '0')
+      expect(codes(jwk)).toEqual([])
+      expect(codes({ ...jwk, y: number(above) })).toEqual(['point_off_curve'])
+    }
+  },
+)
+
+test('a further member changes no thumbprint', () => {
+  const own = judge(ecJwk()).key?.thumbprint
+  const free = fc
+    .dictionary(fc.string(), fc.jsonValue())
+    .filter(
+      more => !['kty', 'use', 'key_ops', 'alg', 'kid', 'crv', 'x', 'y'].some(each => each in more),
+    )
+  fc.assert(fc.property(free, more => judge({ ...more, ...ecJwk() }).key?.thumbprint === own))
+})

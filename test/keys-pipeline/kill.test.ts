@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { addKeys, type Custody } from '../../keys-pipeline/add.ts'
 import { generateKey } from '../../keys-pipeline/generate.ts'
-import { build as buildSite, judgeKeys } from '../../keys-pipeline/pipeline.ts'
+import { build as buildSite, judgeKeys, judgePaths } from '../../keys-pipeline/pipeline.ts'
 import { readTemplates } from '../../keys-pipeline/read.ts'
 import { readSite } from '../../keys-pipeline/serve.ts'
 import { readSettings } from '../../keys-pipeline/settings.ts'
@@ -133,3 +133,34 @@ describe('killed at any point, no half-written file is taken for a whole one', (
     expect(await killedEverywhere(command, true, before)).toBeGreaterThanOrEqual(least)
   })
 })
+
+test('what a killed run leaves behind is no finding of check', async () => {
+  const folder = folderWith({ 'new.json': { ...ecJwk(), kid: 'given' } })
+  await killedIn(folder, add, 1)
+  expect(readdirSync(join(folder, 'keys'))).not.toEqual(['nonprod'])
+  expect(judgePaths([join(folder, 'keys')], asIs).findings).toEqual([])
+})
+
+test('a run that is killed in a checkout leaves no private key that git does not ignore', async () => {
+  for (let at = 1; at <= 2; at++) {
+    const folder = folderWith({ '.git/HEAD': '' })
+    await killedIn(folder, generate, at)
+    const files = readdirSync(join(folder, 'private'), { recursive: true }).map(String)
+    const ignored = existsSync(join(folder, 'private', '.gitignore'))
+    // The first write is of .gitignore itself, the second is of the key.
+    expect([ignored, files.some(name => name.endsWith('draft'))]).toEqual([at === 2, true])
+    if (!ignored) continue
+    const lines = readFileSync(join(folder, 'private', '.gitignore'), 'utf8').split('\n')
+    expect(lines).toEqual(expect.arrayContaining(['*.private.*', '.lockstep-*']))
+  }
+})
+
+/** Kills the command in the middle of its nth write. */
+async function killedIn(folder: string, { args }: Command, write: number): Promise<void> {
+  const { signal } = await run(KEYS_CLI, args, {
+    cwd: folder,
+    env: { KILL_AT: `${write}`, KILL_HALF: '1' },
+    nodeOptions: ['--import', PRELOAD],
+  })
+  expect(signal).toBe('SIGKILL')
+}

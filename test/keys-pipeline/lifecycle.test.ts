@@ -35,3 +35,16 @@ test.each([
 test('a time is written in UTC, to the second', () => {
   expect(timestamp(Date.UTC(2026, 10, 25, 1, 2, 3, 999))).toBe('2026-11-25T01:02:03Z')
 })
+
+test.each([
+  ['a month that is none', '2026-13-01T00:00:00Z'],
+  ['a day that is none', '2026-02-30T00:00:00Z'],
+  ['an hour that is none', '2026-01-01T25:00:00Z'],
+  ['another zone', '2026-01-01T00:00:00+02:00'],
+  ['fractions of a second', '2026-01-01T00:00:00.5Z'],
+])('a time with %s is refused', (_, created) => {
+  const folder = folderWith({ 'lifecycle.json': { keys: { [print]: { ...entry, created } } } })
+  expect(() => readLifecycle(folder, asIs)).toThrowError(
+    expect.objectContaining({ code: 'lifecycle_unreadable' }),
+  )
+})

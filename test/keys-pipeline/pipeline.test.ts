@@ -1,11 +1,13 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import fc from 'fast-check'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { PipelineError } from '../../keys-pipeline/errors.ts'
 import { build, judgeKeys, judgePaths } from '../../keys-pipeline/pipeline.ts'
 import { readTemplates } from '../../keys-pipeline/read.ts'
 import { readSettings } from '../../keys-pipeline/settings.ts'
 import { asIs, ecJwk, folderWith, privateJwk, rsaJwk, rsaPair, spki } from '../support/key-files.ts'
+import { codes, freshEc, p256, p384, refusal, rsa, withFolder } from '../support/keys.ts'
 import { PROJECT } from '../support/processes.ts'
 
 const settings = readSettings(join(PROJECT, 'keys-pipeline', 'publisher.yaml'), asIs)
@@ -72,9 +74,7 @@ describe('the keys folder', () => {
   })
 
   test('with a lifecycle file that cannot be read is refused', () => {
-    expect(() => judged(folderWith({ 'nonprod/lifecycle.json': '{' }))).toThrowError(
-      expect.objectContaining({ code: 'lifecycle_unreadable' }),
-    )
+    expect(judged(folderWith({ 'nonprod/lifecycle.json': '{' }))).toEqual(['lifecycle_unreadable'])
   })
 })
 
@@ -151,5 +151,140 @@ describe('files and folders of anybody', () => {
       Array.from({ length: 101 }, (_, at) => [`${at}.json`, ecJwk('P-256', at)]),
     )
     expect(lint(files).codes).toEqual(['too_many_keys'])
+  })
+})
+
+describe('the bytes of a site', () => {
+  const bytesOf = (out: string): string[] =>
+    readdirSync(out, { recursive: true, withFileTypes: true })
+      .filter(each => each.isFile())
+      .map(each => join(each.parentPath, each.name))
+      .sort()
+      .map(path => `${path.slice(out.length)} ${readFileSync(path, 'latin1')}`)
+  const built = (keys: string): string[] => {
+    const out = join(keys, 'out')
+    build({ keys, out, settings, templates, commit: 'abc', show: asIs })
+    return bytesOf(out)
+  }
+
+  test('do not depend on the names of the key files, on their order or on how keys share them', () => {
+    const keys = [rsa(), p256(), p384(), freshEc(), freshEc('P-384')].map(pair => pair.jwk)
+    const expected = withFolder(
+      { 'nonprod/all.json': { keys: keys.slice(1) }, 'production/p.json': keys[0] ?? {} },
+      built,
+    )
+    const names = fc.uniqueArray(fc.stringMatching(/^[a-z]{1,6}$/), {
+      minLength: 4,
+      maxLength: 4,
+    })
+    fc.assert(
+      fc.property(
+        names,
+        fc.shuffledSubarray(keys.slice(1), { minLength: 4 }),
+        (stems, shuffled) => {
+          const files = shuffled.map((jwk, at) => [`nonprod/${stems[at]}.json`, jwk] as const)
+          const all = { ...Object.fromEntries(files), 'production/x.json': keys[0] ?? {} }
+          expect(withFolder(all, built)).toEqual(expected)
+        },
+      ),
+      { numRuns: 20 },
+    )
+  })
+
+  test('do not depend on the clock', () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const at = (time: string): string[] => {
+      vi.setSystemTime(time)
+      return withFolder({ 'nonprod/a.json': rsa().jwk }, built)
+    }
+    expect(at('2026-01-01')).toEqual(at('2031-12-31T23:59:59Z'))
+  })
+
+  test('hold no private member and nothing else of a key file but the key', () => {
+    const note = 'not-to-be-published'
+    const bytes = withFolder(
+      {
+        'nonprod/a.json': { ...rsa().jwk, note, x5c: [note], [note]: 1 },
+        'nonprod/b.pem': `${note}\n${p256().pem}${note}\n`,
+        'nonprod/README.md': note,
+        'nonprod/.gitkeep': note,
+      },
+      built,
+    ).join('\n')
+    expect(bytes).toContain(rsa().jwk['n'])
+    expect(bytes).not.toContain(note)
+  })
+})
+
+describe('every finding at once', () => {
+  test('of both environments, with what is wrong between them', () => {
+    const folder = folderWith({
+      'production/a.pem': rsa().pem,
+      'production/b.json': p256().secret,
+      'production/c.txt': '',
+      'nonprod/a.json': { ...rsa().jwk, kid: 'k' },
+      'nonprod/b.json': { ...p384().jwk, kid: 'k' },
+      'nonprod/c.json': { ...p384().jwk, kid: 'dev-x', use: 'enc' },
+    })
+    expect(judged(folder).sort()).toEqual([
+      ...['file_unknown', 'key_in_both_environments', 'kid_dev', 'kid_duplicate'],
+      ...['private_member', 'use_not_sig'],
+    ])
+  })
+
+  test.each(['production', 'nonprod'])('with a lifecycle file of %s that is damaged', name => {
+    const folder = folderWith({
+      [`${name}/lifecycle.json`]: '{',
+      'production/a.pem': rsa().privatePem,
+      'nonprod/b.json': p256().secret,
+    })
+    const out = join(folderWith(), 'out')
+    const found = refusal(() =>
+      build({ keys: folder, out, settings, templates, commit: null, show: asIs }),
+    )
+    expect(codes(found).sort()).toEqual(['lifecycle_unreadable', 'private_member', 'private_pem'])
+  })
+})
+
+describe('a keys folder', () => {
+  test('that is a file is not taken for an empty one', () => {
+    const keys = folderWith({ production: rsa().pem, 'nonprod/a.pem': p256().pem })
+    const out = join(folderWith(), 'out')
+    const found = refusal(() => build({ keys, out, settings, templates, commit: null, show: asIs }))
+    expect(found).not.toEqual([])
+  })
+
+  test.each([
+    ['a private key', 'leaked.pem', rsa],
+    ['a folder with a slip in its name', 'prodution/a.pem', rsa],
+  ])('with %s beside the environments is refused', (_, name, pair) => {
+    expect(
+      judged(folderWith({ [name]: pair().privatePem, 'nonprod/a.pem': p256().pem })),
+    ).not.toEqual([])
+  })
+
+  test('with 100 keys is built, and with 101 refused', () => {
+    const keys = Array.from({ length: 101 }, () => freshEc().jwk)
+    expect(judged(folderWith({ 'nonprod/a.json': { keys: keys.slice(1) } }))).toEqual([])
+    expect(judged(folderWith({ 'nonprod/a.json': { keys } }))).toEqual(['too_many_keys'])
+  })
+})
+
+describe('a file that is linted', () => {
+  const lint = (files: Record<string, string | object>) =>
+    codes(judgePaths([folderWith(files)], asIs).findings).sort()
+
+  test('may share its folder with a set that has the same key', () => {
+    expect(lint({ 'set.json': { keys: [rsa().jwk] }, 'a.pem': rsa().pem })).toEqual([])
+  })
+
+  test('is a twin of another under another kid, and a namesake of another key', () => {
+    expect(
+      lint({ 'a.json': { ...rsa().jwk, kid: 'a' }, 'b.json': { ...rsa().jwk, kid: 'b' } }),
+    ).toEqual(['key_twice'])
+    expect(
+      lint({ 'a.json': { ...rsa().jwk, kid: 'a' }, 'b.json': { ...p256().jwk, kid: 'a' } }),
+    ).toEqual(['kid_duplicate'])
   })
 })

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { openSource } from '../../keys-pipeline/pipeline.ts'
 import {
   derLength,
   isPrivateDer,
@@ -49,4 +50,39 @@ test.each([
 
 test('members and depth are counted in the text, strings left out', () => {
   expect(measure('{"a":{"b":["}{",{"c\\"":1}]}}')).toEqual({ members: 3, depth: 4 })
+})
+
+describe('a hostile file is judged at once and never crashes', () => {
+  const judge = (bytes: Buffer) => openSource({ file: 'f', folder: '.', bytes })
+  const quotes = `{"${'\\"'.repeat(100_000)}}`
+
+  test.each<[string, () => Buffer]>([
+    ['half a megabyte of DER values of nothing', () => Buffer.from('3000'.repeat(250_000), 'hex')],
+    [
+      'DER values of nothing in a PEM',
+      () => {
+        const body = Buffer.from('3000'.repeat(250_000), 'hex').toString('base64')
+        return Buffer.from(`-----BEGIN PUBLIC KEY-----\n${body}\n-----END PUBLIC KEY-----\n`)
+      },
+    ],
+    ['escaped quotes without end beside a PEM', () => Buffer.from(rsa().pem + quotes)],
+    [
+      'escaped quotes without end in a string',
+      () => Buffer.from(JSON.stringify({ ...rsa().jwk, quotes })),
+    ],
+    ['open brackets without end beside a PEM', () => Buffer.from(rsa().pem + '[{'.repeat(400_000))],
+    ['open and closed brackets beside a PEM', () => Buffer.from(rsa().pem + '[]'.repeat(400_000))],
+    [
+      'JSON in a string with deep nesting',
+      () =>
+        Buffer.from(JSON.stringify({ ...rsa().jwk, a: `${'['.repeat(4e5)}${']'.repeat(4e5)}` })),
+    ],
+    [
+      'a list of empty strings',
+      () => Buffer.from(JSON.stringify({ ...rsa().jwk, a: Array(300_000).fill('') })),
+    ],
+  ])('%s', { timeout: 5000 }, (_, make) => {
+    const { keys, findings } = judge(make())
+    expect(keys.length + findings.length).toBeGreaterThan(0)
+  })
 })

@@ -1,14 +1,17 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { hash } from 'node:crypto'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join, relative } from 'node:path'
 import { Agent, request } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { CACHE } from '../../keys-pipeline/headers.ts'
-import { build } from '../../keys-pipeline/pipeline.ts'
+import { build, judgeKeys } from '../../keys-pipeline/pipeline.ts'
 import { readTemplates } from '../../keys-pipeline/read.ts'
-import { type Access, buildServer, devKey, readSite } from '../../keys-pipeline/serve.ts'
+import { type Access, buildServer, devSite, readSite } from '../../keys-pipeline/serve.ts'
 import { readSettings } from '../../keys-pipeline/settings.ts'
 import { makeAuthority } from '../support/certificates.ts'
 import { asIs, ecJwk, folderWith, rsaJwk } from '../support/key-files.ts'
+import { codes, refusal } from '../support/keys.ts'
 import { PROJECT } from '../support/processes.ts'
 
 const JWKS = '/nonprod/.well-known/jwks.json'
@@ -26,8 +29,8 @@ function built(): string {
   return out
 }
 
-async function serving(more = {}) {
-  const site = readSite(built(), asIs)
+async function serving(more = {}, out = built()) {
+  const site = readSite(out, asIs)
   const log: Access[] = []
   const server = await buildServer(site, {
     cache: CACHE.published,
@@ -135,6 +138,88 @@ describe('a site that is not what the build wrote is not served', () => {
   })
 })
 
-test('a throw-away key says that it is one', () => {
-  expect(devKey().jwk.kid).toMatch(/^dev-/)
+describe('the site of serve --dev', () => {
+  const settings = readSettings(join(PROJECT, 'keys-pipeline', 'publisher.yaml'), asIs)
+  const templates = readTemplates(join(PROJECT, 'site'))
+  const devSiteOf = (files: Record<string, object>) => {
+    const notes: string[] = []
+    const site = devSite(judgeKeys(folderWith(files), asIs), settings, templates, note =>
+      notes.push(note),
+    )
+    return {
+      kids: JSON.parse(site.get(JWKS.slice(1)) ?? '').keys.map((key: { kid: string }) =>
+        key.kid.slice(0, 4),
+      ),
+      notes,
+    }
+  }
+
+  test('has a throw-away key that says that it is one, and that is said', () => {
+    const { kids, notes } = devSiteOf({})
+    expect(kids).toEqual(['dev-'])
+    expect(notes).toHaveLength(1)
+  })
+
+  test('has the nonprod keys that there are', () => {
+    const { kids, notes } = devSiteOf({ 'nonprod/a.json': { ...ecJwk(), kid: 'mine' } })
+    expect([kids, notes]).toEqual([['mine'], []])
+  })
+})
+
+describe('a publication that lists nonsense is damage, not a crash', () => {
+  test.each<[string, unknown]>([
+    ['no list', {}],
+    ['a list that is null', { files: null }],
+    ['a list that is a number', { files: 7 }],
+    ['null', null],
+    ['a file that is not there', { files: { 'nothing.json': 'x' } }],
+    ['a hash that is no text', { files: { 'index.html': null } }],
+    ['a file out of the site', { files: { '../outside.txt': hash('sha256', 'outside', 'hex') } }],
+  ])('%s', (_, publication) => {
+    const folder = folderWith({
+      'out/publication.json': JSON.stringify(publication),
+      'out/index.html': '',
+      'outside.txt': 'outside',
+    })
+    expect(codes(refusal(() => readSite(join(folder, 'out'), asIs)))).toEqual(['out_damaged'])
+  })
+})
+
+test('no URL brings the server into trouble', async () => {
+  const { server } = await serving()
+  const origin = new URL(await server.listen({ host: '127.0.0.1', port: 0 }))
+  const statusOf = (path: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const socket = connect(Number(origin.port), '127.0.0.1', () =>
+        socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`),
+      )
+      let text = ''
+      socket.on('data', chunk => {
+        text += chunk
+      })
+      socket.on('error', reject)
+      socket.on('close', () => resolve(Number(text.split(' ')[1])))
+    })
+  const paths = ['//', '///', '//[', '//x/y', '/\\', '/%', '/%00', '/%c0%ae', '/%5c..', '/?', '/#']
+  const strange = ['http://[', 'http://x/', '*', 'http:', '/a%2f..%2f', `/${'x'.repeat(9000)}`]
+  const bad: string[] = []
+  for (const path of [...paths, ...strange]) {
+    const status = await statusOf(path)
+    if (!(status >= 200 && status < 500)) bad.push(`${path.slice(0, 20)} ${status}`)
+  }
+  expect(bad).toEqual([])
+})
+
+test('every file of the built site is served, the publication too', async () => {
+  const out = built()
+  const { server } = await serving({}, out)
+  const names = readdirSync(out, { recursive: true, withFileTypes: true })
+    .filter(each => each.isFile())
+    .map(each => relative(out, join(each.parentPath, each.name)))
+  expect(names).toContain('publication.json')
+  for (const name of names) {
+    const reply = await server.inject(`/${name}`)
+    expect([name, reply.statusCode]).toEqual([name, 200])
+    expect(reply.body).toBe(readFileSync(join(out, name), 'utf8'))
+  }
 })

@@ -1,5 +1,10 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import type { Finding } from '../../keys-pipeline/errors.ts'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import process from 'node:process'
+import { type Finding, PipelineError } from '../../keys-pipeline/errors.ts'
+import { type PublicKey, toPublicKey } from '../../keys-pipeline/jwk.ts'
 import { ecPair, type Jwk, rsaPair, spki } from './key-files.ts'
 
 /** One key pair in the forms that tests write to files. */
@@ -31,7 +36,15 @@ const formsOf = ({
 export const rsa = (): Forms => formsOf(rsaPair())
 export const p256 = (): Forms => formsOf(ecPair('P-256'))
 export const p384 = (): Forms => formsOf(ecPair('P-384'))
-export const freshEc = (): Forms => formsOf(generateKeyPairSync('ec', { namedCurve: 'P-256' }))
+export const freshEc = (namedCurve = 'P-256'): Forms =>
+  formsOf(generateKeyPairSync('ec', { namedCurve }))
+
+/** The key as it will be published. */
+export function published(jwk: Jwk, file = 'key'): PublicKey {
+  const { key, findings } = toPublicKey(jwk, file)
+  if (key === null) throw new Error(JSON.stringify(findings))
+  return key
+}
 
 /** Made when it is first asked for, and kept. */
 export function once<T>(make: () => T): () => T {
@@ -43,3 +56,49 @@ export function once<T>(make: () => T): () => T {
 }
 
 export const codes = (findings: readonly Finding[]): string[] => findings.map(each => each.code)
+
+/** The findings with which `work` refuses; none when it goes through. Any other error is no refusal. */
+export function refusal(work: () => unknown): readonly Finding[] {
+  try {
+    work()
+    return []
+  } catch (error) {
+    if (error instanceof PipelineError) return error.findings
+    throw error
+  }
+}
+
+/** Path → content; an object is written as JSON. */
+export type Tree = Readonly<Record<string, string | Uint8Array | object>>
+
+export function fill(folder: string, files: Tree): void {
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(folder, name)
+    mkdirSync(dirname(path), { recursive: true })
+    const raw = typeof content === 'string' || content instanceof Uint8Array
+    writeFileSync(path, raw ? content : JSON.stringify(content))
+  }
+}
+
+/** A temporary folder with these files, for as long as `work` takes: for what runs many times in one test. */
+export function withFolder<T>(files: Tree, work: (folder: string) => T): T {
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-keys-'))
+  try {
+    fill(folder, files)
+    return work(folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** What somebody without rights sees of `folder`: root may read everything, and in a container tests are root. */
+export function asNobody<T>(folder: string, work: () => T): T {
+  chmodSync(folder, 0o755)
+  if (process.geteuid?.() !== 0) return work()
+  process.seteuid?.(65_534)
+  try {
+    return work()
+  } finally {
+    process.seteuid?.(0)
+  }
+}
