@@ -1,5 +1,5 @@
 import 'reflect-metadata'
-import { webcrypto } from 'node:crypto'
+import { createPrivateKey, webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 
 /** A certificate authority made on the spot, and what it signs. Good until 2099, so that clocks can be moved. */
@@ -63,12 +63,11 @@ export async function makeAuthority(): Promise<Authority> {
           await x509.AuthorityKeyIdentifierExtension.create(keys.publicKey),
         ],
       })
-      const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', own.privateKey)).toString(
-        'base64',
-      )
+      const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', own.privateKey))
+      const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
       return {
         cert: certificate.toString('pem'),
-        key: `-----BEGIN PRIVATE KEY-----\n${pkcs8.replace(/.{64}/g, '$&\n')}\n-----END PRIVATE KEY-----\n`,
+        key: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
       }
     },
   }
