@@ -59,6 +59,27 @@ export const CODES = {
   settings_invalid: 'Mend the line that is named.',
   out_not_ours: 'Name an empty or new folder, or delete this one yourself.',
   out_damaged: 'Build again: npm run -s keys -- build.',
+  live_name_not_found: 'Check the DNS records of the host, and that they are public.',
+  live_unreachable: 'Check that the host is up and that port 443 is open to the world.',
+  live_timeout: 'Ask the host why it is slow; EHRs give up after a few seconds.',
+  live_tls: 'Renew the certificate, or install it for this name with its whole chain.',
+  live_too_large: 'Serve the key set itself, without anything around it.',
+  live_redirect: 'Register and serve the final URL: EHRs need not follow redirects.',
+  live_sign_in: 'Take the sign-in away: the key set is public.',
+  live_not_found:
+    'Publish the site; on GitHub Pages upload with include-hidden-files: true, or .well-known is left out.',
+  live_rate_limited: 'Wait, and ask less often; hospitals meet the same limit.',
+  live_server_error:
+    'Look at the host’s status page; Epic rides it out for as long as its copy of the set lives.',
+  live_status: 'Serve the key set with status 200.',
+  live_html: 'Serve the JSON itself: an error page or a portal answers in its place.',
+  live_type: 'Serve the key set as application/json; its name must end in .json.',
+  live_not_json: 'Serve the file that the build wrote.',
+  live_not_key_set: 'Serve the file that the build wrote.',
+  live_stale_edge:
+    'Wait: the content delivery network still has the old set (ten minutes on GitHub Pages).',
+  live_stale_origin:
+    'Wait; after 20 minutes publish again by a new commit, since a second deployment of one commit may do nothing.',
   tls_unusable:
     'Give a certificate chain and its private key, both in PEM: --cert FILE --tls-key FILE.',
   address_unusable: 'Name another --host or --port, or 0 for a free port.',

@@ -1,0 +1,83 @@
+import { type Code, type Finding, finding, shown } from './errors.ts'
+import type { PublicKey } from './jwk.ts'
+import { type Fetch, type Published, readPublished } from './published.ts'
+
+/** One key set as it was built, and where the world should see it. */
+export interface Expected {
+  url: string
+  text: string
+  keys: readonly PublicKey[]
+}
+
+export interface VerifyPorts {
+  fetch: Fetch
+  /** Milliseconds since the epoch. */
+  now: () => number
+  wait: (milliseconds: number) => Promise<void>
+  /** Something no cache has seen, for the query. */
+  buster: () => string
+  /** Told of each round that found a difference. */
+  progress: (round: { findings: Finding[]; seconds: number }) => void
+}
+
+/** Milliseconds between rounds: quick at first, since a deployment mostly shows at once. */
+const FIRST_PAUSE = 2_000
+const LONGEST_PAUSE = 30_000
+
+/**
+ * Asks for each set until the world sees the bytes that were built, with and without a cache-buster: without is what an
+ * EHR gets, with is what the origin has. What differs when the deadline (seconds) passes is returned; nothing is good.
+ */
+export async function verify(
+  expected: readonly Expected[],
+  deadline: number,
+  ports: VerifyPorts,
+): Promise<Finding[]> {
+  const began = ports.now()
+  const end = began + deadline * 1000
+  for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 1.5, LONGEST_PAUSE)) {
+    const rounds = await Promise.all(expected.map(each => look(each, ports)))
+    const findings = rounds.filter(each => each !== null)
+    const now = ports.now()
+    if (findings.length === 0 || now + pause > end) return findings
+    ports.progress({ findings, seconds: Math.round((now - began) / 1000) })
+    await ports.wait(pause)
+  }
+}
+
+async function look(expected: Expected, { fetch, buster }: VerifyPorts): Promise<Finding | null> {
+  const [edge, origin] = await Promise.all([
+    fetch(expected.url).then(readPublished),
+    fetch(`${expected.url}?lockstep=${buster()}`).then(readPublished),
+  ])
+  return compare(expected, edge, origin)
+}
+
+/** How what is served differs from what was built: not a key set at all, an old one at the edge, or an old one. */
+export function compare(expected: Expected, edge: Published, origin: Published): Finding | null {
+  const say = (code: Code, message: string): Finding => finding(code, expected.url, message)
+  for (const seen of [edge, origin]) {
+    if (seen.state !== 'key_set')
+      return say(`live_${seen.state}`, seen.detail === '' ? 'no key set' : seen.detail)
+  }
+  if (edge.state !== 'key_set' || origin.state !== 'key_set') return null
+  const [isEdgeNew, isOriginNew] = [edge.text === expected.text, origin.text === expected.text]
+  if (isEdgeNew && isOriginNew) return null
+  if (isOriginNew) return say('live_stale_edge', difference(expected.keys, edge.keys))
+  return say('live_stale_origin', difference(expected.keys, isEdgeNew ? origin.keys : edge.keys))
+}
+
+function difference(wanted: readonly PublicKey[], seen: readonly PublicKey[]): string {
+  const without = (these: readonly PublicKey[], those: readonly PublicKey[]) =>
+    these
+      .filter(key => !those.some(other => other.thumbprint === key.thumbprint))
+      .map(key => shown(key.jwk.kid))
+  const parts = [
+    ['missing', without(wanted, seen)],
+    ['extra', without(seen, wanted)],
+  ] as const
+  const said = parts
+    .filter(([, kids]) => kids.length > 0)
+    .map(([word, kids]) => `${word}: ${kids.join(', ')}`)
+  return said.length > 0 ? said.join('; ') : 'the same keys in other bytes'
+}
