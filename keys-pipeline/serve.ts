@@ -1,6 +1,5 @@
-import { createPrivateKey, generateKeyPairSync, hash, X509Certificate } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import etag from '@fastify/etag'
 import fastify, { type FastifyInstance } from 'fastify'
 import { finding, PipelineError } from './errors.ts'
@@ -26,41 +25,6 @@ export interface Served {
   tls?: { cert: Buffer; key: Buffer } | undefined
   now: () => number
   log: (access: Access) => void
-}
-
-/** The built site from its folder, checked against its own list: a half or a foreign file is never served. */
-export function readSite(folder: string, show: Show): Site {
-  const damaged = (message: string) =>
-    new PipelineError(finding('out_damaged', show(folder), message))
-  const read = (path: string): string => {
-    try {
-      return readFileSync(join(folder, path), 'utf8')
-    } catch {
-      throw damaged(`${path} is missing`)
-    }
-  }
-  const publication = read(PUBLICATION)
-  const site = new Map<string, string>()
-  for (const [path, sum] of filesOf(publication) ?? []) {
-    if (path.split('/').includes('..')) throw damaged(`${path} leads out of the site`)
-    const text = read(path)
-    if (hash('sha256', text, 'hex') !== sum) throw damaged(`${path} is not what the build wrote`)
-    site.set(path, text)
-  }
-  if (site.size === 0) throw damaged(`${PUBLICATION} lists no files`)
-  return site.set(PUBLICATION, publication)
-}
-
-const PUBLICATION = 'publication.json'
-
-/** Path and hash of each file; null where it is not a list of those. */
-function filesOf(publication: string): [string, unknown][] | null {
-  try {
-    const { files } = JSON.parse(publication)
-    return typeof files === 'object' && files !== null ? Object.entries(files) : null
-  } catch {
-    return null
-  }
 }
 
 /** The site over HTTP or HTTPS, byte for byte, with the headers of design §4. Returned unlistened. */

@@ -10,7 +10,7 @@ export interface Expected {
 }
 
 export interface VerifyPorts {
-  fetch: Fetch
+  visit: Fetch
   /** Milliseconds since the epoch. */
   now: () => number
   wait: (milliseconds: number) => Promise<void>
@@ -45,16 +45,16 @@ export async function verify(
   }
 }
 
-async function look(expected: Expected, { fetch, buster }: VerifyPorts): Promise<Finding | null> {
+async function look(expected: Expected, { visit, buster }: VerifyPorts): Promise<Finding | null> {
   const [edge, origin] = await Promise.all([
-    fetch(expected.url).then(readPublished),
-    fetch(`${expected.url}?lockstep=${buster()}`).then(readPublished),
+    visit(expected.url).then(readPublished),
+    visit(`${expected.url}?lockstep=${buster()}`).then(readPublished),
   ])
   return compare(expected, edge, origin)
 }
 
 /** How what is served differs from what was built: not a key set at all, an old one at the edge, or an old one. */
-export function compare(expected: Expected, edge: Published, origin: Published): Finding | null {
+function compare(expected: Expected, edge: Published, origin: Published): Finding | null {
   const say = (code: Code, message: string): Finding => finding(code, expected.url, message)
   for (const seen of [edge, origin]) {
     if (seen.state !== 'key_set')

@@ -23,6 +23,8 @@ test('files', () => {
     'broker/cli.ts',
     'broker/config.ts',
     'broker/keys/signing-keys.ts',
+    'keys-pipeline/built-site.ts',
+    'keys-pipeline/commands/verify.ts',
     'keys-pipeline/generate.ts',
     'keys-pipeline/read.ts',
     'keys-pipeline/serve.ts',
@@ -38,6 +40,8 @@ test('network', () => {
     'broker/app.ts',
     'broker/upstream/connections.ts',
     'broker/upstream/token-endpoint.ts',
+    'keys-pipeline/commands/verify.ts',
+    'keys-pipeline/published.ts',
     'keys-pipeline/serve.ts',
   ])
   expect(touching(uses(/(?<!const )\bfetch\((?!key)|\bWebSocket\b/))).toEqual([])
@@ -55,6 +59,7 @@ test('time', () => {
     'broker/main.ts',
     'broker/upstream/token-endpoint.ts',
     'keys-pipeline/cli.ts',
+    'keys-pipeline/published.ts',
   ])
 })
 

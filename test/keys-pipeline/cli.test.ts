@@ -6,10 +6,12 @@ import process from 'node:process'
 import { createLocalJWKSet, importJWK, jwtVerify, SignJWT } from 'jose'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Finding } from '../../keys-pipeline/errors.ts'
+import { makeAuthority } from '../support/certificates.ts'
 import { ecJwk, folderWith, privateJwk, rsaJwk } from '../support/key-files.ts'
 import { codes, fill, p256, p384, rsa } from '../support/keys.ts'
 import { openssl } from '../support/openssl.ts'
-import { type Finished, freePort, KEYS_CLI, run, start } from '../support/processes.ts'
+import { Pages, pack } from '../support/pages.ts'
+import { type Finished, freePort, KEYS_CLI, PROJECT, run, start } from '../support/processes.ts'
 
 const keys = (cwd: string, ...args: string[]) =>
   run(KEYS_CLI, args, { cwd, env: { HOME: join(cwd, 'home') } })
@@ -519,5 +521,50 @@ describe('what keeps serve from serving is said without a stack', () => {
     const ended = await keys(folderWith(), 'serve', '--dev', '--keys', 'k', '--port', `${port}`)
     expect([1, 2]).toContain(ended.code)
     expect(hasStack(ended)).toBe(false)
+  })
+})
+
+describe('verify', () => {
+  test('is good when the live URLs have what was built, and says what differs when they have not', async () => {
+    const authority = await makeAuthority()
+    const pages = await new Pages(await authority.issue(), Date.now).start()
+    onTestFinished(() => pages.stop())
+    const folder = folderWith({
+      'keys/nonprod/a.json': { ...rsaJwk(), kid: 'mine' },
+      'ca.pem': authority.ca,
+    })
+    const settings = readFileSync(join(PROJECT, 'keys-pipeline', 'publisher.yaml'), 'utf8')
+    writeFileSync(
+      join(folder, 'publisher.yaml'),
+      settings.replace('https://keys.example.com', pages.url),
+    )
+    await keys(folder, 'build', '--keys', 'keys', '--out', 'out')
+    const ask = () =>
+      keys(
+        folder,
+        'verify',
+        '--out',
+        'out',
+        '--settings',
+        'publisher.yaml',
+        '--ca',
+        'ca.pem',
+        '--deadline',
+        '0',
+        '--json',
+      )
+    pages.deploy(pack(join(folder, 'out'), { includeHiddenFiles: false }))
+    const lost = await ask()
+    expect([lost.code, codesOf(lost)]).toEqual([1, ['live_not_found']])
+    pages.deploy(pack(join(folder, 'out'), { includeHiddenFiles: true }))
+    const found = await ask()
+    expect([found.code, codesOf(found)]).toEqual([0, []])
+    expect(JSON.parse(found.stdout).verified).toEqual([
+      `${pages.url}/nonprod/.well-known/jwks.json`,
+    ])
+  })
+
+  test('of a folder that no build wrote is refused', async () => {
+    expect((await keys(folderWith(), 'verify', '--out', 'out')).code).toBe(1)
   })
 })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import fastify from 'fastify'
 import { describe, expect, test } from 'vitest'
+import { readSite } from '../../keys-pipeline/built-site.ts'
 import {
   CODES,
   type Code,
@@ -14,7 +15,7 @@ import {
 } from '../../keys-pipeline/errors.ts'
 import { judgeKeys } from '../../keys-pipeline/pipeline.ts'
 import { MOST_BYTES, readPaths } from '../../keys-pipeline/read.ts'
-import { listenOn, readIdentity, readSite } from '../../keys-pipeline/serve.ts'
+import { listenOn, readIdentity } from '../../keys-pipeline/serve.ts'
 import { readSettings } from '../../keys-pipeline/settings.ts'
 import { replaceFolder, writeNew } from '../../keys-pipeline/write.ts'
 import { asIs, folderWith } from '../support/key-files.ts'

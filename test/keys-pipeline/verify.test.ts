@@ -60,7 +60,7 @@ async function ask(expected: Expected, deadline = 1200) {
   const rounds: string[] = []
   const began = clock.now()
   const findings = await verify([expected], deadline, {
-    fetch: fetchThrough(dispatcher, () => 0),
+    visit: fetchThrough(dispatcher, () => 0),
     now: clock.now,
     wait: async milliseconds => clock.advance(milliseconds / 1000),
     buster: () => `${busters++}`,

@@ -1,0 +1,55 @@
+import { join, relative, resolve } from 'node:path'
+import { Option } from 'commander'
+import { ENVIRONMENTS } from '../key-set.ts'
+
+/** What the commands know of the process; `cli.ts` gives it. */
+export interface Terminal {
+  print: (text: string) => void
+  /** Beside the result: progress, and what a script should not read. */
+  note: (text: string) => void
+  printJson: (value: unknown) => void
+  /** Findings: the exit status becomes 1. */
+  fail: () => void
+  onStop: (stop: () => void) => void
+  /** Where the user stands, at home, and the checkout. */
+  here: string
+  home: string
+  project: string
+  now: () => number
+  /** Milliseconds; only goes forward. */
+  elapsed: () => number
+}
+
+/** Relative paths are the user's, not the project's. */
+export const pathIn =
+  ({ here }: Terminal) =>
+  (given: string): string =>
+    resolve(here, given)
+
+export const showIn =
+  ({ here }: Terminal) =>
+  (full: string): string => {
+    const short = relative(here, full)
+    return short === '' || short.startsWith('..') ? full : short
+  }
+
+/** The options that several commands share. */
+export function optionsIn(terminal: Terminal) {
+  const { project } = terminal
+  const path = pathIn(terminal)
+  const file = (flags: string, help: string, ...parts: string[]): Option =>
+    new Option(flags, help).default(join(project, ...parts), join(...parts)).argParser(path)
+  return {
+    keys: () =>
+      file('--keys <folder>', 'folder with production/ and nonprod/', 'keys-pipeline', 'keys'),
+    out: () => file('--out <folder>', 'folder of the built site', 'site', 'out'),
+    settings: () =>
+      file('--settings <file>', 'URLs and guard times', 'keys-pipeline', 'publisher.yaml'),
+    json: () => new Option('--json', 'one JSON document on standard output'),
+    environment: () => new Option('--environment <name>', 'which key set').choices(ENVIRONMENTS),
+    role: () =>
+      new Option('--role <role>', 'a standby signs only after the signer is revoked')
+        .choices(['signer', 'standby'])
+        .default('signer'),
+  }
+}
