@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path'
-import { type Finding, finding, PipelineError } from './errors.ts'
+import { finding, refuseAny } from './errors.ts'
 import type { PublicKey, Registered } from './jwk.ts'
 import { type Environment, judgeAcross, judgeKeySet } from './key-set.ts'
 import {
@@ -80,10 +80,6 @@ export function enterKeys(added: readonly PublicKey[], custody: Custody): Entere
     const { kid, alg } = key.jwk
     return { kid, alg, bits: key.bits, thumbprint: key.thumbprint, file: show(file) }
   })
-}
-
-function refuseAny([first, ...others]: Finding[]): void {
-  if (first) throw new PipelineError(first, ...others)
 }
 
 /** The nearest folder at or above this one that is a git checkout. */

@@ -120,6 +120,11 @@ export class PipelineError extends Error {
   }
 }
 
+/** Ends what cannot be done with all that is wrong with it; no findings, no end. */
+export function refuseAny([first, ...others]: readonly Finding[]): void {
+  if (first) throw new PipelineError(first, ...others)
+}
+
 /** Text from outside made harmless for a terminal: control, bidirectional and non-ASCII characters as \u escapes. */
 export function shown(text: string): string {
   return text.replace(/[^\x20-\x7e]/gu, char => {

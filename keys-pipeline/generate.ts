@@ -3,7 +3,7 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Custody, checkoutOf, type Entered, enterKeys, refuseEntry } from './add.ts'
 import { ALGORITHMS, type Alg } from './algorithms.ts'
-import { PipelineError } from './errors.ts'
+import { refuseAny } from './errors.ts'
 import { toPublicKey } from './jwk.ts'
 import { makeFolder, replaceFile, writeNew } from './write.ts'
 
@@ -31,8 +31,7 @@ export function generateKey(
     alg,
     kid,
   })
-  const [first, ...others] = findings
-  if (first) throw new PipelineError(first, ...others)
+  refuseAny(findings)
   if (key === null) throw new Error('a key without findings is a key')
   refuseEntry([key], custody)
 

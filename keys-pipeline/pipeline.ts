@@ -1,5 +1,5 @@
 import { basename, dirname, join } from 'node:path'
-import { type Finding, finding, PipelineError } from './errors.ts'
+import { type Finding, finding, PipelineError, refuseAny } from './errors.ts'
 import { openKeyFile } from './forms.ts'
 import { type PublicKey, type Registered, toPublicKey } from './jwk.ts'
 import { ENVIRONMENTS, type Environment, judgeAcross, judgeKeySet } from './key-set.ts'
@@ -40,8 +40,7 @@ export function build(from: {
   show: Show
 }): Site {
   const judgement = judgeKeys(from.keys, from.show)
-  const [first, ...others] = judgement.findings
-  if (first) throw new PipelineError(first, ...others)
+  refuseAny(judgement.findings)
   const site = render(judgement.environments, from.settings, from.templates, from.commit)
   replaceFolder(from.out, site, from.show)
   return site

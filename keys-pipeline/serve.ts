@@ -2,7 +2,7 @@ import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:cry
 import { readFileSync } from 'node:fs'
 import etag from '@fastify/etag'
 import fastify, { type FastifyInstance } from 'fastify'
-import { finding, PipelineError } from './errors.ts'
+import { finding, PipelineError, refuseAny } from './errors.ts'
 import { type CACHE, headersOf } from './headers.ts'
 import { type PublicKey, toPublicKey } from './jwk.ts'
 import type { Judgement, Show } from './pipeline.ts'
@@ -122,8 +122,7 @@ export function devSite(
   templates: Templates,
   note: (text: string) => void,
 ): Site {
-  const [first, ...others] = judgement.findings.filter(each => each.code !== 'set_empty')
-  if (first) throw new PipelineError(first, ...others)
+  refuseAny(judgement.findings.filter(each => each.code !== 'set_empty'))
   const { production, nonprod } = judgement.environments
   if (nonprod.keys.length > 0) return render(judgement.environments, settings, templates, null)
   note(

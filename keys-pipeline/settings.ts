@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/schema'
 import { parseDocument } from 'yaml'
-import { type Finding, finding, PipelineError } from './errors.ts'
+import { finding, PipelineError, refuseAny } from './errors.ts'
 
 const Path = Type.Object(
   { path: Type.String({ pattern: '^([A-Za-z0-9._-]+/)*[A-Za-z0-9._-]+\\.json$' }) },
@@ -36,14 +36,14 @@ export function readSettings(path: string, show: (path: string) => string): Sett
       finding('file_unreadable', show(path), 'the settings of the publisher cannot be read'),
     )
   }
-  const [first, ...others] = complaints(text).map(message =>
-    finding('settings_invalid', show(path), message),
-  )
-  if (first) throw new PipelineError(first, ...others)
-  return parseDocument(text).toJS() as Settings
+  const opened = open(text)
+  if (!Array.isArray(opened)) return opened
+  refuseAny(opened.map(message => finding('settings_invalid', show(path), message)))
+  throw new Error('what is not good has a complaint')
 }
 
-function complaints(text: string): Finding['message'][] {
+/** The settings, or all that is wrong with them. */
+function open(text: string): Settings | string[] {
   const document = parseDocument(text)
   const faults = [...document.errors, ...document.warnings]
   if (faults.length > 0) return faults.map(fault => fault.message.split('\n')[0] ?? 'not YAML')
@@ -55,7 +55,11 @@ function complaints(text: string): Finding['message'][] {
   }
   const [good, errors] = settings.Errors(value)
   if (!good) return errors.map(error => `${error.instancePath || '/'} ${error.message}`)
-  const { baseUrl, environments } = value as Settings
+  const complaints = crossCheck(value as Settings)
+  return complaints.length > 0 ? complaints : (value as Settings)
+}
+
+function crossCheck({ baseUrl, environments }: Settings): string[] {
   const found: string[] = []
   if (!isBase(baseUrl)) {
     found.push(
