@@ -1,4 +1,4 @@
-import { type Finding, finding, shown } from './errors.ts'
+import { type Finding, finding } from './errors.ts'
 import type { PublicKey } from './jwk.ts'
 
 export const ENVIRONMENTS = ['production', 'nonprod'] as const
@@ -24,12 +24,7 @@ export function judgeKeySet(keys: readonly PublicKey[], place: string): Finding[
     if (twin) findings.push(finding('key_twice', key.file, `the same key is in ${twin.file}`, kid))
     else if (namesake) {
       findings.push(
-        finding(
-          'kid_duplicate',
-          key.file,
-          `kid ${shown(kid)} names another key in ${namesake.file}`,
-          kid,
-        ),
+        finding('kid_duplicate', key.file, `kid ${kid} names another key in ${namesake.file}`, kid),
       )
     }
     byPrint.set(key.thumbprint, key)

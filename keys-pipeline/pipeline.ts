@@ -63,7 +63,7 @@ export function judgeKeys(folder: string, show: Show): Judgement {
   const findings = [
     ...all.flatMap(each => each.findings),
     ...judgeAcross(read.production.keys, read.nonprod.keys),
-    ...beside.findings.filter(each => each.code === 'file_unknown' && isTop(each, folder, show)),
+    ...beside.findings,
     ...secrets,
   ]
   if (!all.some(each => each.begun)) {
@@ -76,10 +76,6 @@ export function judgeKeys(folder: string, show: Show): Judgement {
     keys: all.reduce((sum, each) => sum + each.keys.length, 0),
   }
 }
-
-/** One finding for what lies beside the environments, not one for each file in it. */
-const isTop = ({ file }: Finding, folder: string, show: Show): boolean =>
-  show(join(folder, basename(file))) === file
 
 interface ReadEnvironment extends EnvironmentKeys {
   findings: Finding[]

@@ -69,27 +69,30 @@ export function readEnvironmentFolder(folder: string, show: Show): Sources {
   return reader.found
 }
 
-/** What lies in the keys folder beside the environments: nothing that is not passed over belongs there. */
+/**
+ * What lies in the keys folder beside the environments: nothing that is not passed over belongs there. Each entry is a
+ * finding, and the files in it are read for what they may give away.
+ */
 export function readBeside(root: string, environments: readonly string[], show: Show): Sources {
-  const reader = new Reader(show)
+  const [top, within] = [new Reader(show), new Reader(show)]
   const entries = statSync(root, { throwIfNoEntry: false })?.isDirectory()
     ? readdirSync(root).sort()
     : []
   for (const name of entries) {
     if (environments.includes(name) || BESIDE.has(name) || NOT_ENTERED.test(name)) continue
     const path = join(root, name)
-    reader.complain(
+    top.complain(
       'file_unknown',
       path,
       'lies beside the environments, where nothing is published from',
     )
-    reader.guarded(path, () => {
+    within.guarded(path, () => {
       const stat = lstatSync(path)
-      if (stat.isDirectory()) reader.folder(path, realpathSync(path))
-      else if (stat.isFile() && KEY_FILE.test(name)) reader.file(path, root)
+      if (stat.isDirectory()) within.folder(path, realpathSync(path))
+      else if (stat.isFile() && KEY_FILE.test(name)) within.file(path, root)
     })
   }
-  return reader.found
+  return { files: within.found.files, findings: top.found.findings }
 }
 
 class Reader {

@@ -54,11 +54,10 @@ export function builtReport(site: Site, { baseUrl, environments }: Settings, out
   return [`✓ ${count(site.size, 'file')} in ${out}`, ...lines].join('\n')
 }
 
-export interface ListedKey extends Omit<Entered, 'file'> {
+export interface ListedKey extends Entered {
   environment: string
   created: string | null
   role: string
-  file: string
 }
 
 export function listedKeys(environment: string, { keys, lifecycle }: EnvironmentKeys): ListedKey[] {

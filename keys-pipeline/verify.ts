@@ -1,4 +1,4 @@
-import { type Code, type Finding, finding, shown } from './errors.ts'
+import { type Code, type Finding, finding } from './errors.ts'
 import type { PublicKey } from './jwk.ts'
 import { type Fetch, type Published, readPublished } from './published.ts'
 
@@ -56,11 +56,8 @@ async function look(expected: Expected, { visit, buster }: VerifyPorts): Promise
 /** How what is served differs from what was built: not a key set at all, an old one at the edge, or an old one. */
 function compare(expected: Expected, edge: Published, origin: Published): Finding | null {
   const say = (code: Code, message: string): Finding => finding(code, expected.url, message)
-  for (const seen of [edge, origin]) {
-    if (seen.state !== 'key_set')
-      return say(`live_${seen.state}`, seen.detail === '' ? 'no key set' : seen.detail)
-  }
-  if (edge.state !== 'key_set' || origin.state !== 'key_set') return null
+  if (edge.state !== 'key_set') return say(`live_${edge.state}`, edge.detail || 'no key set')
+  if (origin.state !== 'key_set') return say(`live_${origin.state}`, origin.detail || 'no key set')
   const [isEdgeNew, isOriginNew] = [edge.text === expected.text, origin.text === expected.text]
   if (isEdgeNew && isOriginNew) return null
   if (isOriginNew) return say('live_stale_edge', difference(expected.keys, edge.keys))
@@ -71,7 +68,7 @@ function difference(wanted: readonly PublicKey[], seen: readonly PublicKey[]): s
   const without = (these: readonly PublicKey[], those: readonly PublicKey[]) =>
     these
       .filter(key => !those.some(other => other.thumbprint === key.thumbprint))
-      .map(key => shown(key.jwk.kid))
+      .map(key => key.jwk.kid)
   const parts = [
     ['missing', without(wanted, seen)],
     ['extra', without(seen, wanted)],
