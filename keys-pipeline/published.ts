@@ -55,7 +55,7 @@ export function fetchThrough(dispatcher: Dispatcher, elapsed: () => number): Fet
         signal: AbortSignal.timeout(DEADLINE * 1000),
       })
       const flat = Object.entries(headers).map(([name, value]) => [name, String(value)])
-      const read = await readBounded(body)
+      const read = await readBounded(body, MOST_BYTES)
       const took = elapsed() - began
       if (read === null) return { ...look, failure: 'too_large', status: statusCode, took }
       return { ...look, status: statusCode, headers: Object.fromEntries(flat), body: read, took }
@@ -91,18 +91,23 @@ export function readPublished(look: Look): Published {
   }
 }
 
-async function readBounded(body: AsyncIterable<Buffer>): Promise<Buffer | null> {
+/** A body to its end; null where it is longer than that many bytes, and then no more of it is read. */
+export async function readBounded(
+  body: AsyncIterable<Buffer>,
+  most: number,
+): Promise<Buffer | null> {
   const parts: Buffer[] = []
   let size = 0
   for await (const part of body) {
     size += part.length
-    if (size > MOST_BYTES) return null
+    if (size > most) return null
     parts.push(part)
   }
   return Buffer.concat(parts)
 }
 
-function failureOf(error: unknown): LookFailure {
+/** What went wrong on the way to an answer, by the error that undici or the system gives. */
+export function failureOf(error: unknown): Exclude<LookFailure, 'too_large'> {
   const { code, name } = error as NodeJS.ErrnoException
   const reason = code ?? name
   if (reason === 'ENOTFOUND' || reason === 'EAI_AGAIN') return 'name_not_found'

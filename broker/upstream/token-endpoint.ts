@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
-import { errors, request } from 'undici'
-import { BrokerError } from '../errors.ts'
+import { request } from 'undici'
+import { failureOf, readBounded } from '../../keys-pipeline/published.ts'
+import { BrokerError, type ErrorCode } from '../errors.ts'
 
 /** What came back, unjudged. */
 export interface Reply {
@@ -42,10 +43,16 @@ export function postThrough(dispatcher: Dispatcher): PostForm {
         body.dump().catch(() => {})
         return reply
       }
-      return { ...reply, text: await readBounded(body) }
+      const read = await readBounded(body, MOST_REPLY_BYTES)
+      if (read === null) throw new BrokerError('upstream_reply_too_large')
+      return { ...reply, text: read.toString('utf8') }
     } catch (error) {
       if (error instanceof BrokerError) throw error
-      throw new BrokerError(codeOf(error), { reason: reasonOf(error) }, { cause: error })
+      throw new BrokerError(
+        FAILURES[failureOf(error)],
+        { reason: reasonOf(error) },
+        { cause: error },
+      )
     }
   }
 }
@@ -54,33 +61,12 @@ export function postThrough(dispatcher: Dispatcher): PostForm {
 const saysNothing = (status: number): boolean =>
   (status >= 300 && status < 400) || status === 429 || status >= 500
 
-async function readBounded(body: AsyncIterable<Buffer>): Promise<string> {
-  const parts: Buffer[] = []
-  let size = 0
-  for await (const part of body) {
-    size += part.length
-    if (size > MOST_REPLY_BYTES) throw new BrokerError('upstream_reply_too_large', { bytes: size })
-    parts.push(part)
-  }
-  return Buffer.concat(parts).toString('utf8')
-}
-
-function codeOf(
-  error: unknown,
-): 'upstream_timeout' | 'upstream_tls_failed' | 'upstream_unreachable' {
-  const reason = reasonOf(error)
-  const timeouts = [errors.HeadersTimeoutError, errors.BodyTimeoutError, errors.ConnectTimeoutError]
-  if (reason === 'TimeoutError' || timeouts.some(kind => error instanceof kind))
-    return 'upstream_timeout'
-  if (
-    /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/.test(
-      reason,
-    )
-  ) {
-    return 'upstream_tls_failed'
-  }
-  return 'upstream_unreachable'
-}
+const FAILURES = {
+  name_not_found: 'upstream_unreachable',
+  unreachable: 'upstream_unreachable',
+  timeout: 'upstream_timeout',
+  tls: 'upstream_tls_failed',
+} as const satisfies Record<ReturnType<typeof failureOf>, ErrorCode>
 
 /** The system's short word for it; messages may quote what was sent. */
 function reasonOf(error: unknown): string {
