@@ -173,7 +173,7 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS
 
-/** Facts for the operator's log and audit. Never a token, a secret, an assertion or a body. */
+/** Facts for the operator's log, where the EHR or we are to blame. Never a token, a secret, an assertion or a body. */
 export type Facts = Readonly<Record<string, string | number | boolean | null>>
 
 /** The broker's one class of error. Its message is the public sentence; what else is known is in `facts`. */

@@ -53,10 +53,7 @@ export function obtainWith(ports: Ports): Obtain {
     const wanted = Math.max(FLOOR, need.minimumTtl * 1000)
     const reply = (token: HeldToken, source: Obtained['source']): Obtained => {
       if (wanted > Math.max(FLOOR, token.life)) {
-        throw new BrokerError('minimum_ttl_too_long', {
-          minimum_ttl: need.minimumTtl,
-          life: token.life / 1000,
-        })
+        throw new BrokerError('minimum_ttl_too_long')
       }
       return { token, expiresIn: () => Math.floor(left(token, clock()) / 1000), source }
     }
