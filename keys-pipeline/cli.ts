@@ -1,5 +1,5 @@
 import { homedir } from 'node:os'
-import { dirname } from 'node:path'
+import { dirname, relative, resolve } from 'node:path'
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { checkCommand } from './commands/check.ts'
@@ -22,6 +22,9 @@ const printJson = (value: unknown): void =>
     ),
   )
 
+/** npm runs scripts in the project's folder; INIT_CWD is where the user stands. */
+const here = process.env['INIT_CWD'] ?? process.cwd()
+
 const terminal: Terminal = {
   ...{ print, note, printJson },
   fail: () => {
@@ -30,8 +33,11 @@ const terminal: Terminal = {
   onStop: stop => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
   },
-  // npm runs scripts in the project's folder; INIT_CWD is where the user stands.
-  here: process.env['INIT_CWD'] ?? process.cwd(),
+  path: given => resolve(here, given),
+  show: full => {
+    const short = relative(here, full)
+    return short === '' || short.startsWith('..') ? full : short
+  },
   home: homedir(),
   project: dirname(import.meta.dirname),
   now: Date.now,

@@ -3,14 +3,12 @@ import { shown } from '../errors.ts'
 import { judgeKeys, judgePaths } from '../pipeline.ts'
 import { readList } from '../read.ts'
 import { checkSummary, findingsReport } from '../report.ts'
-import { optionsIn, pathIn, showIn, type Terminal } from './terminal.ts'
+import { optionsIn, type Terminal } from './terminal.ts'
 
 /** `check`: judges the keys folder, or anybody's files, and writes nothing. */
 export function checkCommand(program: Command, terminal: Terminal): void {
-  const { print, printJson } = terminal
+  const { print, printJson, path, show } = terminal
   const options = optionsIn(terminal)
-  const path = pathIn(terminal)
-  const show = showIn(terminal)
   program
     .command('check')
     .description('judge the keys folder, or any files and folders, and write nothing')

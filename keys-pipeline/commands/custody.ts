@@ -6,7 +6,7 @@ import { generateKey } from '../generate.ts'
 import { ENVIRONMENTS, type Environment } from '../key-set.ts'
 import { judgeKeys } from '../pipeline.ts'
 import { findingsReport, generatedReport, keysTable, listedKeys } from '../report.ts'
-import { optionsIn, pathIn, showIn, type Terminal } from './terminal.ts'
+import { optionsIn, type Terminal } from './terminal.ts'
 
 interface CommonOptions {
   environment: Environment
@@ -24,10 +24,8 @@ type AddOptions = CommonOptions & { kid?: string; alg?: Alg }
 
 /** The custodian's commands: `generate`, `add`, `list`. */
 export function custodyCommands(program: Command, terminal: Terminal): void {
-  const { print, printJson } = terminal
+  const { print, printJson, path, show } = terminal
   const options = optionsIn(terminal)
-  const path = pathIn(terminal)
-  const show = showIn(terminal)
   const custodyOf = ({ keys, environment, role }: CommonOptions): Custody => ({
     ...{ keys, environment, role, show },
     now: terminal.now(),

@@ -7,7 +7,7 @@ import { build, judgeKeys } from '../pipeline.ts'
 import { readTemplates } from '../read.ts'
 import { builtReport } from '../report.ts'
 import { readSettings } from '../settings.ts'
-import { optionsIn, pathIn, showIn, type Terminal } from './terminal.ts'
+import { optionsIn, type Terminal } from './terminal.ts'
 
 type BuildOptions = { keys: string; out: string; settings: string; commit?: string; json?: true }
 type ServeOptions = Omit<BuildOptions, 'commit'> & {
@@ -20,10 +20,8 @@ type ServeOptions = Omit<BuildOptions, 'commit'> & {
 
 /** `build` and `serve`. */
 export function siteCommands(program: Command, terminal: Terminal): void {
-  const { print, printJson } = terminal
+  const { print, printJson, path, show } = terminal
   const options = optionsIn(terminal)
-  const path = pathIn(terminal)
-  const show = showIn(terminal)
 
   program
     .command('build')
@@ -64,10 +62,10 @@ export function siteCommands(program: Command, terminal: Terminal): void {
 
 async function serve(given: ServeOptions, terminal: Terminal): Promise<void> {
   const { cert, tlsKey } = given
+  const { show } = terminal
   if ((cert === undefined) !== (tlsKey === undefined)) {
     throw new CommanderError(2, 'usage', 'error: --cert and --tls-key go together')
   }
-  const show = showIn(terminal)
   // Only here: the web framework takes longer to load than a thousand keys to judge.
   const { buildServer, devSite, listenOn, readIdentity } = await import('../serve.ts')
   const readDevSite = () =>

@@ -1,4 +1,4 @@
-import { join, relative, resolve } from 'node:path'
+import { join } from 'node:path'
 import { Option } from 'commander'
 import { ENVIRONMENTS } from '../key-set.ts'
 
@@ -11,32 +11,20 @@ export interface Terminal {
   /** Findings: the exit status becomes 1. */
   fail: () => void
   onStop: (stop: () => void) => void
-  /** Where the user stands, at home, and the checkout. */
-  here: string
+  /** A path that the user gave, made absolute: relative to where the user stands, not to the project. */
+  path: (given: string) => string
+  /** The same way back, for people. */
+  show: (full: string) => string
   home: string
+  /** The checkout. */
   project: string
   now: () => number
   /** Milliseconds; only goes forward. */
   elapsed: () => number
 }
 
-/** Relative paths are the user's, not the project's. */
-export const pathIn =
-  ({ here }: Terminal) =>
-  (given: string): string =>
-    resolve(here, given)
-
-export const showIn =
-  ({ here }: Terminal) =>
-  (full: string): string => {
-    const short = relative(here, full)
-    return short === '' || short.startsWith('..') ? full : short
-  }
-
 /** The options that several commands share. */
-export function optionsIn(terminal: Terminal) {
-  const { project } = terminal
-  const path = pathIn(terminal)
+export function optionsIn({ project, path }: Terminal) {
   const file = (flags: string, help: string, ...parts: string[]): Option =>
     new Option(flags, help).default(join(project, ...parts), join(...parts)).argParser(path)
   return {

@@ -12,7 +12,7 @@ import type { Site } from '../render.ts'
 import { findingsReport } from '../report.ts'
 import { keySetUrl, readSettings, type Settings } from '../settings.ts'
 import { type Expected, verify } from '../verify.ts'
-import { optionsIn, pathIn, showIn, type Terminal } from './terminal.ts'
+import { optionsIn, type Terminal } from './terminal.ts'
 
 type VerifyOptions = { out: string; settings: string; deadline: number; ca?: string; json?: true }
 
@@ -29,17 +29,13 @@ export function verifyCommand(program: Command, terminal: Terminal): void {
     .addOption(
       new Option('--deadline <seconds>', 'how long to ask').default(1200).argParser(seconds),
     )
-    .option(
-      '--ca <file>',
-      'PEM of an authority to trust in place of the system’s',
-      pathIn(terminal),
-    )
+    .option('--ca <file>', 'PEM of an authority to trust in place of the system’s', terminal.path)
     .addOption(options.json())
     .action((given: VerifyOptions) => run(given, terminal))
 }
 
 async function run(given: VerifyOptions, terminal: Terminal): Promise<void> {
-  const show = showIn(terminal)
+  const { show } = terminal
   const settings = readSettings(given.settings, show)
   const expected = expectedOf(readSite(given.out, show), settings)
   const dispatcher = new Agent({
