@@ -42,7 +42,8 @@ describe('exit status', () => {
     ['1 for a check of what is not there', ['check', 'nowhere.pem'], 1],
     ['0 for a list of nothing', ['list', '--keys', 'keys'], 0],
   ])('%s', async (_, args, code) => {
-    expect((await keys(folderWith(), ...args)).code).toBe(code)
+    const ended = await keys(folderWith(), ...args)
+    expect([ended.code, hasStack(ended)]).toEqual([code, false])
   })
 })
 
@@ -95,7 +96,9 @@ describe('check', () => {
 
   test('shows a hostile name harmlessly', async () => {
     const folder = folderWith({ 'a\u001b[31m.pem': 'x' })
-    expect((await keys(folder, 'check', '.')).stdout).not.toContain('\u001b')
+    const ended = await keys(folder, 'check', '.')
+    expect([ended.code, hasStack(ended)]).toEqual([1, false])
+    expect(ended.stdout).not.toContain('\u001b')
   })
 })
 
@@ -258,9 +261,8 @@ describe('serve', () => {
   })
 
   test('of a folder that no build wrote is refused', async () => {
-    expect((await keys(folderWith({ 'out/index.html': 'x' }), 'serve', '--out', 'out')).code).toBe(
-      1,
-    )
+    const ended = await keys(folderWith({ 'out/index.html': 'x' }), 'serve', '--out', 'out')
+    expect([ended.code, hasStack(ended)]).toEqual([1, false])
   })
 })
 
@@ -447,6 +449,7 @@ describe('private keys', () => {
     ]
     const all = await Promise.all(commands.map(args => keys(folder, ...args)))
     expect(all.map(each => each.code)).not.toContain(0)
+    expect(all.some(hasStack)).toBe(false)
     expect(leaked(all)).toEqual([])
   })
 })
@@ -565,6 +568,7 @@ describe('verify', () => {
   })
 
   test('of a folder that no build wrote is refused', async () => {
-    expect((await keys(folderWith(), 'verify', '--out', 'out')).code).toBe(1)
+    const ended = await keys(folderWith(), 'verify', '--out', 'out')
+    expect([ended.code, hasStack(ended)]).toEqual([1, false])
   })
 })
