@@ -4,8 +4,17 @@ import { describe, expect, test } from 'vitest'
 import { addKeys, type Custody, checkoutOf } from '../../keys-pipeline/add.ts'
 import type { PipelineError } from '../../keys-pipeline/errors.ts'
 import { judgeKeys } from '../../keys-pipeline/pipeline.ts'
-import { asIs, ecJwk, folderWith, privateJwk, rsaJwk, rsaPair, spki } from '../support/key-files.ts'
-import { fill, published } from '../support/keys.ts'
+import {
+  asIs,
+  ecJwk,
+  fill,
+  folderWith,
+  privateJwk,
+  published,
+  rsaJwk,
+  rsaPair,
+  spki,
+} from '../support/keys.ts'
 
 const NOW = Date.UTC(2026, 10, 25)
 const custody = (keys: string, more: Partial<Custody> = {}): Custody => ({

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readSite } from '../../keys-pipeline/built-site.ts'
 import { replaceFolder } from '../../keys-pipeline/write.ts'
-import { asIs, folderWith } from '../support/key-files.ts'
+import { asIs, folderWith } from '../support/keys.ts'
 
 const files = new Map([
   ['a/.b.json', '{}'],

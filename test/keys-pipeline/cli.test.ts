@@ -7,8 +7,17 @@ import { createLocalJWKSet, importJWK, jwtVerify, SignJWT } from 'jose'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Finding } from '../../keys-pipeline/errors.ts'
 import { makeAuthority } from '../support/certificates.ts'
-import { ecJwk, folderWith, privateJwk, rsaJwk } from '../support/key-files.ts'
-import { codes, fill, p256, p384, rsa } from '../support/keys.ts'
+import {
+  codes,
+  ecJwk,
+  fill,
+  folderWith,
+  p256,
+  p384,
+  privateJwk,
+  rsa,
+  rsaJwk,
+} from '../support/keys.ts'
 import { openssl } from '../support/openssl.ts'
 import { Pages, pack } from '../support/pages.ts'
 import { type Finished, freePort, KEYS_CLI, PROJECT, run, start } from '../support/processes.ts'

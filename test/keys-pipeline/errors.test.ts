@@ -18,8 +18,18 @@ import { MOST_BYTES, readPaths } from '../../keys-pipeline/read.ts'
 import { listenOn, readIdentity } from '../../keys-pipeline/serve.ts'
 import { readSettings } from '../../keys-pipeline/settings.ts'
 import { replaceFolder, writeNew } from '../../keys-pipeline/write.ts'
-import { asIs, folderWith } from '../support/key-files.ts'
-import { codes, fill, freshEc, p256, p384, refusal, rsa, type Tree } from '../support/keys.ts'
+import {
+  asIs,
+  codes,
+  fill,
+  folderWith,
+  freshEc,
+  p256,
+  p384,
+  refusal,
+  rsa,
+  type Tree,
+} from '../support/keys.ts'
 import { openssl } from '../support/openssl.ts'
 
 test('every code has a sentence that says what to do', () => {

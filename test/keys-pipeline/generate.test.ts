@@ -7,8 +7,7 @@ import type { Custody } from '../../keys-pipeline/add.ts'
 import { ALGS } from '../../keys-pipeline/algorithms.ts'
 import { type Generated, generateKey } from '../../keys-pipeline/generate.ts'
 import { judgeKeys } from '../../keys-pipeline/pipeline.ts'
-import { asIs, folderWith } from '../support/key-files.ts'
-import { codes, refusal } from '../support/keys.ts'
+import { asIs, codes, folderWith, refusal } from '../support/keys.ts'
 
 const custody = (keys: string): Custody => ({
   keys,

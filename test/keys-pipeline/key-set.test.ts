@@ -8,7 +8,7 @@ import {
   MOST_KEYS,
   serializeKeySet,
 } from '../../keys-pipeline/key-set.ts'
-import { ecJwk, type Jwk } from '../support/key-files.ts'
+import { ecJwk, type Jwk } from '../support/keys.ts'
 
 const key = (jwk: Jwk, file = 'file'): PublicKey => {
   const { key: made } = toPublicKey(jwk, file)

@@ -7,7 +7,7 @@ import { generateKey } from '../../keys-pipeline/generate.ts'
 import { build as buildSite, judgeKeys, judgePaths } from '../../keys-pipeline/pipeline.ts'
 import { readTemplates } from '../../keys-pipeline/read.ts'
 import { readSettings } from '../../keys-pipeline/settings.ts'
-import { asIs, ecJwk, folderWith } from '../support/key-files.ts'
+import { asIs, ecJwk, folderWith } from '../support/keys.ts'
 import { KEYS_CLI, PROJECT, run } from '../support/processes.ts'
 
 const PRELOAD = join(PROJECT, 'test', 'support', 'kill-at.ts')

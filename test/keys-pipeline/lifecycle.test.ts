@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { readLifecycle, serializeLifecycle, timestamp } from '../../keys-pipeline/lifecycle.ts'
-import { asIs, folderWith } from '../support/key-files.ts'
+import { asIs, folderWith } from '../support/keys.ts'
 
 const print = 'A'.repeat(43)
 const entry = { kid: 'k', created: '2026-11-25T00:00:00Z', role: 'signer' } as const

@@ -6,8 +6,22 @@ import type { PipelineError } from '../../keys-pipeline/errors.ts'
 import { build, judgeKeys, judgePaths } from '../../keys-pipeline/pipeline.ts'
 import { readTemplates } from '../../keys-pipeline/read.ts'
 import { readSettings } from '../../keys-pipeline/settings.ts'
-import { asIs, ecJwk, folderWith, privateJwk, rsaJwk, rsaPair, spki } from '../support/key-files.ts'
-import { codes, freshEc, p256, p384, refusal, rsa, withFolder } from '../support/keys.ts'
+import {
+  asIs,
+  codes,
+  ecJwk,
+  folderWith,
+  freshEc,
+  p256,
+  p384,
+  privateJwk,
+  refusal,
+  rsa,
+  rsaJwk,
+  rsaPair,
+  spki,
+  withFolder,
+} from '../support/keys.ts'
 import { PROJECT } from '../support/processes.ts'
 
 const settings = readSettings(join(PROJECT, 'keys-pipeline', 'publisher.yaml'), asIs)

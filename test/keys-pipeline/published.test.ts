@@ -8,7 +8,7 @@ import {
   type PublishedFault,
   readPublished,
 } from '../../keys-pipeline/published.ts'
-import { ecJwk, privateJwk, rsaJwk } from '../support/key-files.ts'
+import { ecJwk, privateJwk, rsaJwk } from '../support/keys.ts'
 
 const dispatcher = new Agent()
 afterAll(() => dispatcher.close())

@@ -9,8 +9,7 @@ import {
   readPaths,
   readTemplates,
 } from '../../keys-pipeline/read.ts'
-import { asIs, folderWith } from '../support/key-files.ts'
-import { asNobody, codes } from '../support/keys.ts'
+import { asIs, asNobody, codes, folderWith } from '../support/keys.ts'
 import { PROJECT } from '../support/processes.ts'
 
 const read = (folder: string, ...paths: string[]) => {

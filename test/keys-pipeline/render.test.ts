@@ -7,7 +7,7 @@ import { type PublicKey, toPublicKey } from '../../keys-pipeline/jwk.ts'
 import { readTemplates } from '../../keys-pipeline/read.ts'
 import { render } from '../../keys-pipeline/render.ts'
 import { readSettings } from '../../keys-pipeline/settings.ts'
-import { asIs, ecJwk, ecPair, type Jwk, rsaJwk, rsaPair } from '../support/key-files.ts'
+import { asIs, ecJwk, ecPair, type Jwk, rsaJwk, rsaPair } from '../support/keys.ts'
 import { PROJECT } from '../support/processes.ts'
 
 const settings = readSettings(join(PROJECT, 'keys-pipeline', 'publisher.yaml'), asIs)

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import type { PipelineError } from '../../keys-pipeline/errors.ts'
 import { keySetUrl, readSettings } from '../../keys-pipeline/settings.ts'
-import { asIs, folderWith } from '../support/key-files.ts'
+import { asIs, folderWith } from '../support/keys.ts'
 import { PROJECT } from '../support/processes.ts'
 
 const shipped = join(PROJECT, 'keys-pipeline', 'publisher.yaml')

@@ -10,7 +10,7 @@ import { readSettings } from '../../keys-pipeline/settings.ts'
 import { type Expected, verify } from '../../keys-pipeline/verify.ts'
 import { type Authority, makeAuthority } from '../support/certificates.ts'
 import { movedClock } from '../support/clock.ts'
-import { asIs, ecJwk, folderWith, type Jwk } from '../support/key-files.ts'
+import { asIs, ecJwk, folderWith, type Jwk } from '../support/keys.ts'
 import { Pages, pack } from '../support/pages.ts'
 import { PROJECT } from '../support/processes.ts'
 

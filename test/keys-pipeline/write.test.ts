@@ -11,8 +11,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { describe, expect, test } from 'vitest'
 import { makeFolder, replaceFile, replaceFolder, writeNew } from '../../keys-pipeline/write.ts'
-import { asIs, folderWith } from '../support/key-files.ts'
-import { asNobody, codes, refusal } from '../support/keys.ts'
+import { asIs, asNobody, codes, folderWith, refusal } from '../support/keys.ts'
 
 const options = (scratch: string) => ({ scratch, show: asIs })
 const code = (work: () => void): string => {

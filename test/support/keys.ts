@@ -3,9 +3,42 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
+import { onTestFinished } from 'vitest'
 import { type Finding, PipelineError } from '../../keys-pipeline/errors.ts'
 import { type PublicKey, toPublicKey } from '../../keys-pipeline/jwk.ts'
-import { ecPair, type Jwk, rsaPair, spki } from './key-files.ts'
+
+interface Pair {
+  publicKey: KeyObject
+  privateKey: KeyObject
+}
+
+export type Jwk = Record<string, unknown>
+
+/** RSA pairs take a third of a second each, so a worker makes only as many as its tests tell apart. */
+const made = new Map<string, Pair>()
+
+function pair(name: string, make: () => Pair): Pair {
+  const known = made.get(name) ?? make()
+  made.set(name, known)
+  return known
+}
+
+export const rsaPair = (which = 0): Pair =>
+  pair(`RSA ${which}`, () => generateKeyPairSync('rsa', { modulusLength: 2048 }))
+export const ecPair = (crv: 'P-256' | 'P-384' = 'P-256', which = 0): Pair =>
+  pair(`${crv} ${which}`, () => generateKeyPairSync('ec', { namedCurve: crv }))
+
+export const rsaJwk = (which = 0): Jwk => ({
+  ...rsaPair(which).publicKey.export({ format: 'jwk' }),
+})
+export const ecJwk = (crv: 'P-256' | 'P-384' = 'P-256', which = 0): Jwk => ({
+  ...ecPair(crv, which).publicKey.export({ format: 'jwk' }),
+})
+export const privateJwk = (which = 0): Jwk => ({
+  ...rsaPair(which).privateKey.export({ format: 'jwk' }),
+})
+export const spki = (key: KeyObject): string =>
+  key.export({ type: 'spki', format: 'pem' }).toString()
 
 /** One key pair in the forms that tests write to files. */
 export interface Forms {
@@ -80,6 +113,14 @@ export function fill(folder: string, files: Tree): void {
   }
 }
 
+/** A folder with these files in it, removed after the test. */
+export function folderWith(files: Tree = {}): string {
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-files-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  fill(folder, files)
+  return folder
+}
+
 /** A temporary folder with these files, for as long as `work` takes: for what runs many times in one test. */
 export function withFolder<T>(files: Tree, work: (folder: string) => T): T {
   const folder = mkdtempSync(join(tmpdir(), 'lockstep-keys-'))
@@ -102,3 +143,5 @@ export function asNobody<T>(folder: string, work: () => T): T {
     process.seteuid?.(0)
   }
 }
+
+export const asIs = (path: string): string => path
