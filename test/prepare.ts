@@ -15,7 +15,7 @@ function missingPackages(): string[] {
 }
 
 function apt(args: string[]): boolean {
-  // policy-rc.d 101 would need a file; this variable keeps Debian's scripts from asking, and no service is started.
+  // In runlevel 1 Debian's invoke-rc.d starts no service: the tests start their own, on free ports.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
   return (
     spawnSync('apt-get', ['-q', '-y', ...args], { stdio: ['ignore', 'ignore', 'inherit'], env })
