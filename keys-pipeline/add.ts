@@ -1,8 +1,9 @@
 import { dirname, join } from 'node:path'
-import { finding, refuseAny } from './errors.ts'
+import { type Finding, finding, refuseAny } from './errors.ts'
 import type { PublicKey, Registered } from './jwk.ts'
 import { type Environment, judgeAcross, judgeKeySet } from './key-set.ts'
 import {
+  judgeReturns,
   LIFECYCLE_FILE,
   type Lifecycle,
   type Role,
@@ -12,12 +13,15 @@ import {
 } from './lifecycle.ts'
 import { judgeKeys, openSource, type Show } from './pipeline.ts'
 import { readPaths } from './read.ts'
+import { readStatement } from './statements.ts'
 import { isTaken, makeFolder, replaceFile, writeNew } from './write.ts'
 
 export interface Custody {
   /** The folder laid out as `production/` and `nonprod/`. */
   keys: string
   environment: Environment
+  /** Where that environment's key set is served: what a proof or a release is for. */
+  url: string
   role: Role
   /** Milliseconds since the epoch. */
   now: number
@@ -33,10 +37,17 @@ export interface Entered {
 }
 
 /**
- * Public keys from a file of any form into an environment, each as a JWK that names its kid and alg. All or none:
- * the set is judged as it would be afterwards. Refused: every finding of the file and of the new set, `file_exists`.
+ * Public keys from a file of any form into an environment, each as a JWK that names its kid and alg. All or none: the
+ * set is judged as it would be afterwards, and each key needs a proof of possession among `proofs`.
+ *
+ * Refused: every finding of the file and of the new set, `file_exists`, `proof_missing`, `proof_invalid`.
  */
-export function addKeys(path: string, registered: Registered, custody: Custody): Entered[] {
+export async function addKeys(
+  path: string,
+  registered: Registered,
+  proofs: readonly string[],
+  custody: Custody,
+): Promise<Entered[]> {
   const sources = readPaths([path], custody.show)
   const opened = sources.files.map(source => openSource(source, registered))
   const keys = opened.flatMap(each => each.keys)
@@ -45,7 +56,39 @@ export function addKeys(path: string, registered: Registered, custody: Custody):
     findings.push(finding('set_empty', custody.show(path), 'there is no key in the file'))
   }
   refuseAny(findings)
-  return enterKeys(keys, custody)
+  refuseEntry(keys, custody)
+  return enterKeys(await withProofs(keys, proofs, custody), custody)
+}
+
+/** A key and the proof that whoever adds it holds its private half. */
+export interface ProvedKey {
+  key: PublicKey
+  proof: string
+}
+
+async function withProofs(
+  keys: readonly PublicKey[],
+  proofs: readonly string[],
+  { url }: Custody,
+): Promise<ProvedKey[]> {
+  const judged = await Promise.all(keys.map(key => proofOf(key, proofs, url)))
+  refuseAny(judged.filter(each => 'code' in each))
+  return judged.filter(each => 'proof' in each)
+}
+
+async function proofOf(
+  key: PublicKey,
+  proofs: readonly string[],
+  url: string,
+): Promise<ProvedKey | Finding> {
+  const { file, jwk, thumbprint } = key
+  let why = 'nobody has proved to hold the private half of this key'
+  for (const proof of proofs) {
+    const statement = await readStatement('possession', proof, [key], { thumbprint, url })
+    if (typeof statement !== 'string') return { key, proof }
+    why = statement
+  }
+  return finding(proofs.length === 0 ? 'proof_missing' : 'proof_invalid', file, why, jwk.kid)
 }
 
 /** Judges the set as it would be with these keys in it, and writes nothing. */
@@ -58,10 +101,12 @@ export function refuseEntry(added: readonly PublicKey[], custody: Custody): void
     ...judgeKeySet(after(environment), show(join(root, environment))),
     ...judgeAcross(after('production'), after('nonprod')),
   ])
+  refuseAny(judgeReturns(added, environments[environment].lifecycle))
 }
 
 /** The lifecycle first, the key last: a key file that exists has its entry, and an entry alone publishes nothing. */
-export function enterKeys(added: readonly PublicKey[], custody: Custody): Entered[] {
+export function enterKeys(proved: readonly ProvedKey[], custody: Custody): Entered[] {
+  const added = proved.map(each => each.key)
   refuseEntry(added, custody)
   const { keys: root, environment, role, now, show } = custody
   const folder = join(root, environment)
@@ -70,7 +115,10 @@ export function enterKeys(added: readonly PublicKey[], custody: Custody): Entere
   refuseAny(taken.map(file => finding('file_exists', show(file), 'the file exists already')))
   makeFolder(folder, 0o755, show)
   const entries: Lifecycle = Object.fromEntries(
-    added.map(key => [key.thumbprint, { kid: key.jwk.kid, created: timestamp(now), role }]),
+    proved.map(({ key, proof }) => [
+      key.thumbprint,
+      { kid: key.jwk.kid, created: timestamp(now), role, proof },
+    ]),
   )
   const lifecycle = serializeLifecycle({ ...readLifecycle(folder, show), ...entries })
   replaceFile(join(folder, LIFECYCLE_FILE), lifecycle, { scratch: root, show })

@@ -4,11 +4,12 @@ import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { checkCommand } from './commands/check.ts'
 import { custodyCommands } from './commands/custody.ts'
+import { retireCommands } from './commands/retire.ts'
 import { siteCommands } from './commands/site.ts'
 import type { Terminal } from './commands/terminal.ts'
 import { verifyCommand } from './commands/verify.ts'
 import { PipelineError } from './errors.ts'
-import { findingsReport } from './report.ts'
+import { annotation, findingsReport } from './report.ts'
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 const note = (text: string): void => void process.stderr.write(`${text}\n`)
@@ -27,8 +28,10 @@ const here = process.env['INIT_CWD'] ?? process.cwd()
 
 const terminal: Terminal = {
   ...{ print, note, printJson },
-  fail: () => {
+  fail: findings => {
     process.exitCode = 1
+    if (process.env['GITHUB_ACTIONS'] === 'true')
+      for (const each of findings) note(annotation(each))
   },
   onStop: stop => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
@@ -53,6 +56,7 @@ const program = new Command('keys')
   )
 
 custodyCommands(program, terminal)
+retireCommands(program, terminal)
 checkCommand(program, terminal)
 siteCommands(program, terminal)
 verifyCommand(program, terminal)
@@ -66,6 +70,7 @@ function exitStatus(error: unknown): number {
   if (!(error instanceof PipelineError)) throw error
   if (process.argv.includes('--json')) printJson({ findings: error.findings })
   else note(findingsReport(error.findings))
+  terminal.fail(error.findings)
   return 1
 }
 

@@ -80,6 +80,48 @@ export const CODES = {
     'Wait: the content delivery network still has the old set (ten minutes on GitHub Pages).',
   live_stale_origin:
     'Wait; after 20 minutes publish again by a new commit, since a second deployment of one commit may do nothing.',
+  only_young_keys:
+    'Wait until a key that stays has been live for the guard time, or publish first and remove in a later commit.',
+  live_since_unknown:
+    'Say since when a key that stays has been live, and how you know: retire … --live-since TIME --reason TEXT.',
+  kid_changed:
+    'Give the new key a kid of its own: verifiers that keep keys by kid never look at it again.',
+  url_changed:
+    'Put the old URL back: EHRs have it. If none has it yet, say so in publisher.yaml: moved, with from and reason.',
+  removal_without_reason: 'Put the file back, and retire the key: npm run -s keys -- retire.',
+  still_signing:
+    'Let the broker release the key when it has stopped signing: npm run -s broker -- release. Without a broker: --unreleased --reason TEXT.',
+  release_invalid: 'Make the release again, by a key that stays: npm run -s broker -- release.',
+  retired_key_returns:
+    'Delete the file (npm run -s keys -- retire does) and make a new pair: npm run -s keys -- generate.',
+  proof_missing:
+    'Let whoever holds the private key prove it: npm run -s keys -- prove, then add --proof.',
+  proof_invalid:
+    'Make the proof again for this key and this URL: npm run -s keys -- prove, then add --proof.',
+  key_not_found: 'Look at what there is: npm run -s keys -- list.',
+  private_key_unusable:
+    'Name the file of one private key, RSA or EC, in PEM or JWK, not encrypted.',
+  github_unreachable: 'Try again; look at githubstatus.com.',
+  github_refused: 'Give a token that may do what is named: GITHUB_TOKEN.',
+  github_not_found: 'Check the name OWNER/REPOSITORY, and that the token may read it.',
+  github_failed: 'Try again; if it stays, look at githubstatus.com.',
+  pages_missing: 'Turn GitHub Pages on: Settings → Pages → Source: GitHub Actions.',
+  pages_not_workflow: 'Set Settings → Pages → Source to GitHub Actions.',
+  pages_private: 'Make the site public: an EHR signs in nowhere.',
+  pages_http_allowed: 'Tick Settings → Pages → Enforce HTTPS.',
+  pages_certificate:
+    'Look at Settings → Pages; remove and add the domain again if it does not move within a day.',
+  pages_certificate_expiring:
+    'Look at Settings → Pages: GitHub should have renewed it; check the domain’s CAA and DNS records.',
+  pages_other_url:
+    'Make baseUrl in publisher.yaml and Settings → Pages name the same address: a change moves the registered URL.',
+  pages_domain_unverified:
+    'Verify the domain (Settings of the owner → Pages), or somebody else can claim it.',
+  branch_unprotected: 'Require the check by a rule for the default branch: Settings → Rules.',
+  branch_review_missing:
+    'Require a review from code owners by a rule for the default branch: Settings → Rules.',
+  actions_not_pinned:
+    'Tick Settings → Actions → Require actions to be pinned to a full-length commit SHA.',
   tls_unusable:
     'Give a certificate chain and its private key, both in PEM: --cert FILE --tls-key FILE.',
   address_unusable: 'Name another --host or --port, or 0 for a free port.',

@@ -5,6 +5,7 @@ import { type Custody, checkoutOf, type Entered, enterKeys, refuseEntry } from '
 import { ALGORITHMS, type Alg } from './algorithms.ts'
 import { refuseAny } from './errors.ts'
 import { toPublicKey } from './jwk.ts'
+import { makeStatement } from './statements.ts'
 import { makeFolder, replaceFile, writeNew } from './write.ts'
 
 export interface Generated extends Entered {
@@ -16,8 +17,8 @@ const PRIVATE_SUFFIX = '.private.jwk.json'
 
 /**
  * A new key pair: the private half into `privateFolder` (0600, folder 0700), the public half into the keys folder.
- * The private JWK carries kid and alg, so that the broker signs under the name that was published. Inside a git
- * checkout the folder gets a `.gitignore` line before the key is written.
+ * The private JWK carries kid and alg, so that the broker signs under the name that was published. The proof of
+ * possession is made in the same step. Inside a git checkout the folder gets a `.gitignore` line before the key is written.
  *
  * Refused: what the key set would refuse, `file_exists`, `write_failed`.
  */
@@ -44,7 +45,13 @@ export function generateKey(
     mode: 0o600,
     show: custody.show,
   })
-  const [entered] = enterKeys([key], custody)
+  const statement = {
+    sub: key.thumbprint,
+    aud: custody.url,
+    iat: Math.floor(custody.now / 1000),
+  }
+  const proof = makeStatement('possession', statement, { key: pair.privateKey, jwk: key.jwk })
+  const [entered] = enterKeys([{ key, proof }], custody)
   if (!entered) throw new Error('one key in, one key out')
   return { ...entered, privateFile }
 }

@@ -1,15 +1,43 @@
 import { join } from 'node:path'
 import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/schema'
-import { finding, PipelineError } from './errors.ts'
+import { type Finding, finding, PipelineError } from './errors.ts'
+import type { PublicKey } from './jwk.ts'
 import { readPlainFile } from './read.ts'
+
+/** ISO 8601, UTC, to the second. */
+const Time = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$' })
+const Jws = Type.String({
+  maxLength: 4096,
+  pattern: '^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$',
+})
+const Reason = Type.String({ minLength: 1, maxLength: 500 })
+
+const Retired = Type.Object(
+  {
+    at: Time,
+    reason: Reason,
+    /** A release by a key that stays: this one has stopped signing. */
+    release: Type.Optional(Jws),
+    /** Nobody released it: the team has no broker, and says so. */
+    unreleased: Type.Optional(Type.Literal(true)),
+    /** Gone at once, whether it still signs or not. */
+    emergency: Type.Optional(Type.Literal(true)),
+    /** Since when a key that stays has been live, by the custodian's word, where no record tells. */
+    liveSince: Type.Optional(Time),
+  },
+  { additionalProperties: false },
+)
 
 const Entry = Type.Object(
   {
     kid: Type.String(),
-    /** When the key was made, or added where that is not known. ISO 8601, UTC. */
-    created: Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$' }),
+    /** When the key was made, or added where that is not known. */
+    created: Time,
     role: Type.Union([Type.Literal('signer'), Type.Literal('standby')]),
+    /** Proof of possession: whoever added the key holds its private half. */
+    proof: Type.Optional(Jws),
+    retired: Type.Optional(Retired),
   },
   { additionalProperties: false },
 )
@@ -25,9 +53,13 @@ const Document = Type.Object(
 
 const document = Compile(Document)
 
-export type Role = 'signer' | 'standby'
 export type LifecycleEntry = Static<typeof Entry>
-/** What people are told of each key, by thumbprint; kept in a file beside the keys, so that a build needs no clock. */
+export type Role = LifecycleEntry['role']
+export type Retirement = Static<typeof Retired>
+/**
+ * What is told of each key, by thumbprint, kept in a file beside the keys, so that a build needs no clock. A key that
+ * is retired keeps its entry for ever: neither it nor its kid comes back.
+ */
 export type Lifecycle = Readonly<Record<string, LifecycleEntry>>
 
 export const LIFECYCLE_FILE = 'lifecycle.json'
@@ -38,15 +70,21 @@ export function readLifecycle(folder: string, show: (path: string) => string): L
   const refuse = (message: string) =>
     new PipelineError(finding('lifecycle_unreadable', show(path), message))
   const value = parse(path, refuse)
-  if (value === null) return {}
+  return value === null ? {} : openLifecycle(value, refuse)
+}
+
+function openLifecycle(value: unknown, refuse: (message: string) => PipelineError): Lifecycle {
   const [good, errors] = document.Errors(value)
   if (!good)
     throw refuse(
       `${errors[0]?.instancePath || '/'} ${errors[0]?.message ?? 'is not in the expected form'}`,
     )
   const { keys } = value as Static<typeof Document>
-  const odd = Object.entries(keys).find(([, { created }]) => !isTime(created))
-  if (odd) throw refuse(`/keys/${odd[0]}/created is no time that there is`)
+  for (const [print, { created, retired }] of Object.entries(keys)) {
+    const times = { created, 'retired/at': retired?.at, 'retired/liveSince': retired?.liveSince }
+    const odd = Object.entries(times).find(([, time]) => time !== undefined && !isTime(time))
+    if (odd) throw refuse(`/keys/${print}/${odd[0]} is no time that there is`)
+  }
   return keys
 }
 
@@ -67,8 +105,26 @@ function parse(path: string, refuse: (message: string) => PipelineError): unknow
   }
 }
 
+/**
+ * One environment's keys against its own past: `retired_key_returns`; `kid_changed` where a kid that another key had
+ * comes back, or a key is called otherwise than when it was added.
+ */
+export function judgeReturns(keys: readonly PublicKey[], lifecycle: Lifecycle): Finding[] {
+  const entries = Object.entries(lifecycle)
+  return keys.flatMap(({ jwk: { kid }, thumbprint, file }) => {
+    const own = lifecycle[thumbprint]
+    if (own?.retired)
+      return [finding('retired_key_returns', file, `was retired on ${own.retired.at}`, kid)]
+    if (own && own.kid !== kid)
+      return [finding('kid_changed', file, `the key was added as kid ${own.kid}`, kid)]
+    const namesake = entries.find(([print, entry]) => entry.kid === kid && print !== thumbprint)
+    if (!namesake) return []
+    return [finding('kid_changed', file, `kid ${kid} was another key’s (${namesake[0]})`, kid)]
+  })
+}
+
 /** The form is right and the calendar has it: 2026-02-30 is moved by Date, and so is not the same again. */
-const isTime = (text: string): boolean =>
+export const isTime = (text: string): boolean =>
   !Number.isNaN(Date.parse(text)) && timestamp(Date.parse(text)) === text
 
 export function serializeLifecycle(lifecycle: Lifecycle): string {

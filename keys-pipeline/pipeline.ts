@@ -3,7 +3,7 @@ import { type Finding, finding, PipelineError, refuseAny } from './errors.ts'
 import { openKeyFile } from './forms.ts'
 import { type PublicKey, type Registered, toPublicKey } from './jwk.ts'
 import { ENVIRONMENTS, type Environment, judgeAcross, judgeKeySet } from './key-set.ts'
-import { type Lifecycle, readLifecycle } from './lifecycle.ts'
+import { judgeReturns, type Lifecycle, readLifecycle } from './lifecycle.ts'
 import {
   readBeside,
   readEnvironmentFolder,
@@ -93,6 +93,7 @@ function readEnvironment(place: string, show: Show): ReadEnvironment {
     ...judgeKeySet(keys, show(place)),
   ]
   const lifecycle = lifecycleOf(place, show, findings)
+  findings.push(...judgeReturns(keys, lifecycle))
   const begun = sources.files.length + findings.length + Object.keys(lifecycle).length > 0
   if (begun && keys.length + findings.length === 0) {
     findings.push(finding('set_empty', show(place), 'the key set has no key left'))

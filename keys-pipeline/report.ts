@@ -21,6 +21,14 @@ export function findingsReport(findings: readonly Finding[]): string {
   return lines.join('\n')
 }
 
+/** A finding as GitHub Actions reads it from the output of a step. @see GitHub "Workflow commands" */
+export function annotation({ code, file, kid, message, fix }: Finding): string {
+  const plain = (text: string) => shown(text).replaceAll('%', '%25')
+  const inProperty = (text: string) => plain(text).replaceAll(':', '%3A').replaceAll(',', '%2C')
+  const about = kid === null ? '' : ` (kid ${kid})`
+  return `::error file=${inProperty(file)},title=${code}::${plain(`${message}${about}. ${fix}`)}`
+}
+
 export function checkSummary({
   findings,
   files,
@@ -36,12 +44,13 @@ export function checkSummary({
     : `${count(findings.length, 'finding')} · ${counted}`
 }
 
-export function generatedReport(made: Generated, environment: Environment): string {
+export function generatedReport(made: Generated, environment: Environment, url: string): string {
   return [
     `✓ ${made.alg} key pair, ${made.bits} bits, for ${environment}`,
     `  kid      ${made.kid}`,
     `  public   ${made.file}   commit this`,
     `  private  ${made.privateFile}   only the broker reads this; back it up as a secret`,
+    `  proved   for ${url}   (publisher.yaml; another URL needs another proof)`,
     'Next: commit the public file and lifecycle.json, push, and let the key be live before the broker signs with it.',
   ].join('\n')
 }

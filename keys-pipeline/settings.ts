@@ -17,6 +17,13 @@ const Settings = Type.Object(
       { live: Type.Integer({ minimum: 0 }), retired: Type.Integer({ minimum: 0 }) },
       { additionalProperties: false },
     ),
+    /** The base URL before this one, where no EHR has it any more, and why. */
+    moved: Type.Optional(
+      Type.Object(
+        { from: Type.String(), reason: Type.String({ minLength: 1 }) },
+        { additionalProperties: false },
+      ),
+    ),
   },
   { additionalProperties: false },
 )
@@ -59,13 +66,14 @@ function open(text: string): Settings | string[] {
   return complaints.length > 0 ? complaints : (value as Settings)
 }
 
-function crossCheck({ baseUrl, environments }: Settings): string[] {
-  const found: string[] = []
-  if (!isBase(baseUrl)) {
-    found.push(
-      '/baseUrl must be an https URL without user, query or fragment, and without a slash at the end',
+function crossCheck({ baseUrl, environments, moved }: Settings): string[] {
+  const bases = { '/baseUrl': baseUrl, ...(moved && { '/moved/from': moved.from }) }
+  const found = Object.entries(bases)
+    .filter(([, base]) => !isBase(base))
+    .map(
+      ([name]) =>
+        `${name} must be an https URL without user, query or fragment, and without a slash at the end`,
     )
-  }
   return [...found, ...pathFaults(environments.production.path, environments.nonprod.path)]
 }
 

@@ -1,4 +1,5 @@
 import {
+  appendFileSync,
   closeSync,
   existsSync,
   fsyncSync,
@@ -9,6 +10,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  unlinkSync,
   writeSync,
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -99,6 +101,19 @@ function swap(folder: string, draft: string, old: string): void {
     if (existsSync(old)) renameSync(old, folder)
     throw error
   }
+}
+
+/** Gone when this returns, also after a crash. Refused: `write_failed`. */
+export function removeFile(path: string, show: Show): void {
+  guarded(path, show, () => {
+    unlinkSync(path)
+    syncFolder(dirname(path))
+  })
+}
+
+/** Adds to the end of a file that somebody else made. Refused: `write_failed`. */
+export function appendTo(path: string, text: string, show: Show): void {
+  guarded(path, show, () => appendFileSync(path, text))
 }
 
 /** Makes the folder and its parents. Refused: `write_failed`. */

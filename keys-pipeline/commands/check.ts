@@ -36,7 +36,7 @@ export function checkCommand(program: Command, terminal: Terminal): void {
         if (findings.length > 0) print(findingsReport(findings))
         print(checkSummary({ findings, files, keys }))
       }
-      if (findings.length > 0) terminal.fail()
+      if (findings.length > 0) terminal.fail(findings)
     })
 }
 

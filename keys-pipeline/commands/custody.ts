@@ -6,12 +6,14 @@ import { generateKey } from '../generate.ts'
 import { ENVIRONMENTS, type Environment } from '../key-set.ts'
 import { judgeKeys } from '../pipeline.ts'
 import { findingsReport, generatedReport, keysTable, listedKeys } from '../report.ts'
+import { keySetUrl, readSettings } from '../settings.ts'
 import { optionsIn, type Terminal } from './terminal.ts'
 
 interface CommonOptions {
   environment: Environment
   role: Custody['role']
   keys: string
+  settings: string
   json?: true
 }
 type GenerateOptions = CommonOptions & {
@@ -20,17 +22,18 @@ type GenerateOptions = CommonOptions & {
   kid?: string
   privateFolder?: string
 }
-type AddOptions = CommonOptions & { kid?: string; alg?: Alg }
+type AddOptions = CommonOptions & { kid?: string; alg?: Alg; proof?: string[] }
 
-/** The custodian's commands: `generate`, `add`, `list`. */
+/** The custodian's commands for keys that come: `generate`, `add`, `list`. */
 export function custodyCommands(program: Command, terminal: Terminal): void {
-  const { print, printJson, path, show } = terminal
-  const options = optionsIn(terminal)
-  const custodyOf = ({ keys, environment, role }: CommonOptions): Custody => ({
-    ...{ keys, environment, role, show },
-    now: terminal.now(),
-  })
+  generateCommand(program, terminal)
+  addCommand(program, terminal)
+  listCommand(program, terminal)
+}
 
+function generateCommand(program: Command, terminal: Terminal): void {
+  const { print, printJson, path } = terminal
+  const options = optionsIn(terminal)
   program
     .command('generate')
     .description(
@@ -51,35 +54,48 @@ export function custodyCommands(program: Command, terminal: Terminal): void {
       path,
     )
     .addOption(options.keys())
+    .addOption(options.settings())
     .addOption(options.json())
     .action((given: GenerateOptions) => {
       const privateFolder =
         given.privateFolder ?? join(terminal.home, '.lockstep', given.environment)
       const { alg, bits, kid } = given
-      const made = generateKey({ alg, bits: Number(bits), kid, privateFolder }, custodyOf(given))
+      const custody = custodyOf(given, terminal)
+      const made = generateKey({ alg, bits: Number(bits), kid, privateFolder }, custody)
       if (given.json) printJson(made)
-      else print(generatedReport(made, given.environment))
+      else print(generatedReport(made, given.environment, custody.url))
     })
+}
 
+function addCommand(program: Command, terminal: Terminal): void {
+  const { print, printJson, path } = terminal
+  const options = optionsIn(terminal)
   program
     .command('add')
     .description('add the public keys of a file (PEM, certificate, JWK or JWKS) to an environment')
     .argument('<file>', 'the file', path)
     .addOption(options.environment().makeOptionMandatory())
+    .option('--proof <jws...>', 'what prove printed where the private key is')
     .option('--kid <kid>', 'keep this key ID, which is registered already')
     .addOption(
       new Option('--alg <alg>', 'keep this algorithm, which is registered already').choices(ALGS),
     )
     .addOption(options.role())
     .addOption(options.keys())
+    .addOption(options.settings())
     .addOption(options.json())
-    .action((file: string, given: AddOptions) => {
-      const added = addKeys(file, { kid: given.kid, alg: given.alg }, custodyOf(given))
+    .action(async (file: string, given: AddOptions) => {
+      const { kid, alg, proof = [] } = given
+      const added = await addKeys(file, { kid, alg }, proof, custodyOf(given, terminal))
       if (given.json) return printJson({ added })
       for (const key of added)
         print(`✓ ${key.alg}, ${key.bits} bits, kid ${key.kid}\n  ${key.file}`)
     })
+}
 
+function listCommand(program: Command, terminal: Terminal): void {
+  const { print, printJson, show } = terminal
+  const options = optionsIn(terminal)
   program
     .command('list')
     .description('show the keys of both environments')
@@ -96,6 +112,13 @@ export function custodyCommands(program: Command, terminal: Terminal): void {
             ? `${keysTable(keys)}\n\n${findingsReport(findings)}`
             : keysTable(keys),
         )
-      if (findings.length > 0) terminal.fail()
+      if (findings.length > 0) terminal.fail(findings)
     })
+}
+
+function custodyOf(given: CommonOptions, { show, now }: Terminal): Custody {
+  const { keys, environment, role } = given
+  const { baseUrl, environments } = readSettings(given.settings, show)
+  const url = keySetUrl(baseUrl, environments[environment].path)
+  return { keys, environment, role, url, show, now: now() }
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { Option } from 'commander'
+import type { Finding } from '../errors.ts'
 import { ENVIRONMENTS } from '../key-set.ts'
 
 /** What the commands know of the process; `cli.ts` gives it. */
@@ -8,8 +9,8 @@ export interface Terminal {
   /** Beside the result: progress, and what a script should not read. */
   note: (text: string) => void
   printJson: (value: unknown) => void
-  /** Findings: the exit status becomes 1. */
-  fail: () => void
+  /** Findings: the exit status becomes 1, and GitHub shows each beside its file. */
+  fail: (findings: readonly Finding[]) => void
   onStop: (stop: () => void) => void
   /** A path that the user gave, made absolute: relative to where the user stands, not to the project. */
   path: (given: string) => string

@@ -57,7 +57,7 @@ async function run(given: VerifyOptions, terminal: Terminal): Promise<void> {
   else
     for (const { url, keys } of expected)
       terminal.print(`✓ ${url} has the ${keys.length} keys that were built`)
-  if (findings.length > 0) terminal.fail()
+  if (findings.length > 0) terminal.fail(findings)
 }
 
 function expectedOf(site: Site, settings: Settings): Expected[] {

@@ -26,6 +26,7 @@ test('files', () => {
     'keys-pipeline/built-site.ts',
     'keys-pipeline/commands/verify.ts',
     'keys-pipeline/generate.ts',
+    'keys-pipeline/private-key.ts',
     'keys-pipeline/read.ts',
     'keys-pipeline/serve.ts',
     'keys-pipeline/settings.ts',

@@ -15,8 +15,10 @@ import {
   p256,
   p384,
   privateJwk,
+  proofBy,
   rsa,
   rsaJwk,
+  rsaPair,
 } from '../support/keys.ts'
 import { openssl } from '../support/openssl.ts'
 import { Pages, pack } from '../support/pages.ts'
@@ -45,6 +47,13 @@ describe('exit status', () => {
     ['2 for an environment that does not exist', ['generate', '--environment', 'staging'], 2],
     ['2 for an algorithm that does not exist', ['generate', '--alg', 'PS256'], 2],
     ['2 for add without an environment', ['add', 'x.pem'], 2],
+    ['2 for retire without a reason', ['retire', 'k', '--environment', 'nonprod'], 2],
+    [
+      '2 for a time that is none',
+      ['retire', 'k', '--environment', 'nonprod', '--reason', 'x', '--live-since', 'now'],
+      2,
+    ],
+    ['2 for prove without a key', ['prove', '--environment', 'nonprod'], 2],
     ['2 for a certificate without its key', ['serve', '--cert', 'x'], 2],
     ['2 for a list of paths that is not there', ['check', '--files-from', 'nowhere'], 2],
     ['1 for a build of nothing', ['build', '--keys', 'keys'], 1],
@@ -183,10 +192,42 @@ test('add keeps what is registered', async () => {
     'epic-2019',
     '--alg',
     'RS256',
+    '--proof',
+    proofBy(rsaPair(), { url: 'https://keys.example.com/.well-known/jwks.json', alg: 'RS256' }),
     '--json',
   )
   expect(code).toBe(0)
   expect(JSON.parse(stdout).added).toMatchObject([{ kid: 'epic-2019', alg: 'RS256' }])
+})
+
+test('prove, add, retire: a key comes with a proof and goes with a reason', async () => {
+  const folder = folderWith({ 'private.json': privateJwk(), 'public.json': rsaJwk() })
+  const at = ['--environment', 'nonprod']
+  const proof = await keys(folder, 'prove', '--private-key', 'private.json', ...at)
+  expect(proof.stdout).not.toContain(privateJwk()['d'])
+  const add = ['add', 'public.json', ...at, '--keys', 'keys']
+  expect(await keys(folder, ...add)).toMatchObject({ code: 1, stdout: '' })
+  expect((await keys(folder, ...add, '--proof', proof.stdout.trim())).code).toBe(0)
+  await keys(folder, ...generate)
+  const [{ kid } = { kid: '' }] = JSON.parse(
+    (await keys(folder, 'list', '--keys', 'keys', '--json')).stdout,
+  ).keys.filter((each: { alg: string }) => each.alg === 'RS384')
+  const retire = ['retire', kid, ...at, '--keys', 'keys', '--reason', 'rotation', '--json']
+  expect(JSON.parse((await keys(folder, ...retire)).stdout).findings).toMatchObject([
+    { code: 'still_signing' },
+  ])
+  const retired = JSON.parse((await keys(folder, ...retire, '--unreleased')).stdout)
+  expect(retired).toMatchObject({ kid, retired: { reason: 'rotation', unreleased: true } })
+  expect((await keys(folder, 'check', '--keys', 'keys')).code).toBe(0)
+})
+
+test('in GitHub Actions each finding is shown beside its file', async () => {
+  const folder = folderWith({ 'a,b:%.pem': 'x' })
+  const { stderr } = await run(KEYS_CLI, ['check', '.'], {
+    cwd: folder,
+    env: { GITHUB_ACTIONS: 'true' },
+  })
+  expect(stderr).toMatch(/^::error file=a%2Cb%3A%25\.pem,title=form_unknown::/)
 })
 
 test('add of a private key is refused with 1, as JSON if asked', async () => {

@@ -13,7 +13,9 @@ import {
   PipelineError,
   shown,
 } from '../../keys-pipeline/errors.ts'
+import type { PublicKey } from '../../keys-pipeline/jwk.ts'
 import { judgeKeys } from '../../keys-pipeline/pipeline.ts'
+import { openPrivateKey } from '../../keys-pipeline/private-key.ts'
 import { MOST_BYTES, readPaths } from '../../keys-pipeline/read.ts'
 import { listenOn, readIdentity } from '../../keys-pipeline/serve.ts'
 import { readSettings } from '../../keys-pipeline/settings.ts'
@@ -26,6 +28,7 @@ import {
   freshEc,
   p256,
   p384,
+  published,
   refusal,
   rsa,
   type Tree,
@@ -57,8 +60,16 @@ test('whatever the text, what is shown of it is printable ASCII, and printable A
   fc.assert(fc.property(fc.string({ unit: 'grapheme-ascii' }), text => shown(text) === text))
 })
 
-/** What is said of a live set has tests of its own, which are as complete: published.test.ts and verify.test.ts. */
-type Local = Exclude<Code, `live_${string}`>
+/**
+ * What is said of a live set, of GitHub or of a change has tests of its own, which are as complete: published.test.ts,
+ * verify.test.ts, policy.test.ts, add.test.ts, retire.test.ts and github/.
+ */
+type Local = Exclude<
+  Code,
+  | `${'live' | 'github' | 'pages' | 'branch' | 'actions' | 'proof'}_${string}`
+  | ('only_young_keys' | 'live_since_unknown' | 'url_changed' | 'removal_without_reason')
+  | ('still_signing' | 'release_invalid' | 'key_not_found')
+>
 
 /** One way to each code; the type has every code, so that a new one cannot go untested. */
 const WAYS: Record<Local, () => readonly Finding[] | Promise<readonly Finding[]>> = {
@@ -119,6 +130,11 @@ const WAYS: Record<Local, () => readonly Finding[] | Promise<readonly Finding[]>
   too_many_keys: () =>
     nonprod({ 'a.json': { keys: Array.from({ length: 101 }, () => freshEc().jwk) } }),
   lifecycle_unreadable: () => nonprod({ 'lifecycle.json': '{' }),
+  kid_changed: () =>
+    nonprod({ 'a.json': { ...p256().jwk, kid: 'k' }, 'lifecycle.json': retiredAs('k') }),
+  retired_key_returns: () =>
+    nonprod({ 'a.json': p256().jwk, 'lifecycle.json': retiredAs('k', published(p256().jwk)) }),
+  private_key_unusable: () => refusal(() => openPrivateKey('/nowhere', asIs)),
   settings_invalid: () => {
     const folder = folderWith({ 'publisher.yaml': '{}' })
     return refusal(() => readSettings(join(folder, 'publisher.yaml'), asIs))
@@ -146,6 +162,13 @@ describe('there is a way to every code', () => {
     expect(codes(await way())).toContain(code)
   })
 })
+
+/** A lifecycle file in which a key of this kid is retired: this one, or one that nobody has. */
+function retiredAs(kid: string, key?: PublicKey): object {
+  const [created, reason] = ['2026-11-25T00:00:00Z', 'x']
+  const entry = { kid, created, role: 'signer', retired: { at: created, reason } }
+  return { keys: { [key?.thumbprint ?? 'A'.repeat(43)]: entry } }
+}
 
 function nonprod(files: Tree): readonly Finding[] {
   const folder = folderWith()

@@ -7,11 +7,12 @@ import type { Custody } from '../../keys-pipeline/add.ts'
 import { ALGS } from '../../keys-pipeline/algorithms.ts'
 import { type Generated, generateKey } from '../../keys-pipeline/generate.ts'
 import { judgeKeys } from '../../keys-pipeline/pipeline.ts'
-import { asIs, codes, folderWith, refusal } from '../support/keys.ts'
+import { asIs, codes, folderWith, refusal, SET_URL } from '../support/keys.ts'
 
 const custody = (keys: string): Custody => ({
   keys,
   environment: 'nonprod',
+  url: SET_URL,
   role: 'signer',
   now: 0,
   show: asIs,

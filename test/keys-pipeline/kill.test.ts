@@ -7,7 +7,7 @@ import { generateKey } from '../../keys-pipeline/generate.ts'
 import { build as buildSite, judgeKeys, judgePaths } from '../../keys-pipeline/pipeline.ts'
 import { readTemplates } from '../../keys-pipeline/read.ts'
 import { readSettings } from '../../keys-pipeline/settings.ts'
-import { asIs, ecJwk, folderWith } from '../support/keys.ts'
+import { asIs, ecJwk, ecPair, folderWith, proofBy, SET_URL } from '../support/keys.ts'
 import { KEYS_CLI, PROJECT, run } from '../support/processes.ts'
 
 const PRELOAD = join(PROJECT, 'test', 'support', 'kill-at.ts')
@@ -19,11 +19,20 @@ const AT_ONCE = 4
 /** A command as a user gives it, and the same in this process: to prepare a folder, and to see that it works again. */
 interface Command {
   args: string[]
-  act: (folder: string) => void
+  act: (folder: string) => unknown
 }
 
+const PROOF = proofBy(ecPair())
+
 const custody = (folder: string): Custody => ({
-  ...{ keys: join(folder, 'keys'), environment: 'nonprod', role: 'signer', now: 0, show: asIs },
+  ...{
+    keys: join(folder, 'keys'),
+    environment: 'nonprod',
+    url: SET_URL,
+    role: 'signer',
+    now: 0,
+    show: asIs,
+  },
 })
 const generate: Command = {
   args: ['generate', '--alg', 'ES256', '--keys', 'keys', '--private-folder', 'private'],
@@ -34,8 +43,8 @@ const generate: Command = {
     ),
 }
 const add: Command = {
-  args: ['add', 'new.json', '--environment', 'nonprod', '--keys', 'keys'],
-  act: folder => void addKeys(join(folder, 'new.json'), {}, custody(folder)),
+  args: ['add', 'new.json', '--environment', 'nonprod', '--keys', 'keys', '--proof', PROOF],
+  act: folder => addKeys(join(folder, 'new.json'), {}, [PROOF], custody(folder)),
 }
 const settings = readSettings(join(PROJECT, 'keys-pipeline', 'publisher.yaml'), asIs)
 const templates = readTemplates(join(PROJECT, 'site'))
@@ -93,7 +102,7 @@ async function killedAt(
   before: Command[],
 ): Promise<boolean> {
   const folder = folderWith({ 'new.json': { ...ecJwk(), kid: 'given' } })
-  for (const { act } of before) act(folder)
+  for (const { act } of before) await act(folder)
   const env = { KILL_AT: `${at}`, KILL_HALF: half ? '1' : '0' }
   const { code, signal } = await run(KEYS_CLI, command.args, {
     cwd: folder,
@@ -109,8 +118,8 @@ async function killedAt(
   const wasIn = keysIn(folder, 'keys/nonprod', '.jwk.json').length > 0
   // A key that was whole when the process died is there: adding it again says so.
   if (command === add && wasIn)
-    expect(() => command.act(folder)).toThrowError(expect.objectContaining({ code: 'key_twice' }))
-  else command.act(folder)
+    await expect(command.act(folder)).rejects.toMatchObject({ code: 'key_twice' })
+  else await command.act(folder)
   holds(folder)
   return true
 }

@@ -50,6 +50,8 @@ describe('is refused', () => {
     ],
     ['an unknown setting', { ...good, more: 1 }],
     ['no guard', { ...good, guard: undefined }],
+    ['a move without a reason', { ...good, moved: { from: 'https://old.example.com' } }],
+    ['a move from no URL', { ...good, moved: { from: 'old', reason: 'x' } }],
   ])('%s', (_, content) => {
     expect(new Set(codes(stringify(content)))).toEqual(new Set(['settings_invalid']))
   })

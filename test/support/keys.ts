@@ -5,9 +5,10 @@ import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { onTestFinished } from 'vitest'
 import { type Finding, PipelineError } from '../../keys-pipeline/errors.ts'
-import { type PublicKey, toPublicKey } from '../../keys-pipeline/jwk.ts'
+import { type PublicKey, type Registered, toPublicKey } from '../../keys-pipeline/jwk.ts'
+import { makeStatement } from '../../keys-pipeline/statements.ts'
 
-interface Pair {
+export interface Pair {
   publicKey: KeyObject
   privateKey: KeyObject
 }
@@ -79,6 +80,20 @@ export function published(jwk: Jwk, file = 'key'): PublicKey {
   return key
 }
 
+/** Where the tests' key sets are said to be served, unless a test says otherwise. */
+export const SET_URL = 'https://keys.example.com/nonprod/.well-known/jwks.json'
+
+/** A proof that whoever adds the key of this pair holds its private half. */
+export function proofBy(
+  { publicKey, privateKey }: Pair,
+  { url = SET_URL, kid, alg }: { url?: string } & Registered = {},
+): string {
+  const { key } = toPublicKey({ ...publicKey.export({ format: 'jwk' }) }, 'key', { kid, alg })
+  if (key === null) throw new Error('not a key that can be published')
+  const statement = { sub: key.thumbprint, aud: url, iat: 0 }
+  return makeStatement('possession', statement, { key: privateKey, jwk: key.jwk })
+}
+
 /** Made when it is first asked for, and kept. */
 export function once<T>(make: () => T): () => T {
   let made: { value: T } | undefined
@@ -89,6 +104,17 @@ export function once<T>(make: () => T): () => T {
 }
 
 export const codes = (findings: readonly Finding[]): string[] => findings.map(each => each.code)
+
+/** As `refusal`, of work that takes a while. */
+export async function refusalOf(work: Promise<unknown>): Promise<readonly Finding[]> {
+  try {
+    await work
+    return []
+  } catch (error) {
+    if (error instanceof PipelineError) return error.findings
+    throw error
+  }
+}
 
 /** The findings with which `work` refuses; none when it goes through. Any other error is no refusal. */
 export function refusal(work: () => unknown): readonly Finding[] {

@@ -20,6 +20,7 @@ import { buildServer } from '../../keys-pipeline/serve.ts'
 import { LocalEpic } from '../sandbox/local-epic.ts'
 import { makeAuthority } from './certificates.ts'
 import { type MovedClock, movedClock } from './clock.ts'
+import { SET_URL } from './keys.ts'
 
 export const SECRET = 'a-secret-of-the-scheduling-service'
 export const PATIENT = 'system/Patient.read'
@@ -124,6 +125,7 @@ export function makeKey(folder: string, alg: Alg, clock: MovedClock = movedClock
     {
       keys: join(folder, 'keys'),
       environment: 'nonprod',
+      url: SET_URL,
       role: 'signer',
       now: clock.now(),
       show: path => path,
