@@ -13,5 +13,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     maxWorkers: 2,
+    // GitHub's workflow parser imports JSON without saying so, which Node refuses and Vite does not.
+    server: { deps: { inline: [/@actions\//] } },
   },
 })

@@ -4,12 +4,14 @@ import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { checkCommand } from './commands/check.ts'
 import { custodyCommands } from './commands/custody.ts'
+import { githubCommands } from './commands/github.ts'
+import { policyCommand } from './commands/policy.ts'
 import { retireCommands } from './commands/retire.ts'
 import { siteCommands } from './commands/site.ts'
 import type { Terminal } from './commands/terminal.ts'
 import { verifyCommand } from './commands/verify.ts'
 import { PipelineError } from './errors.ts'
-import { annotation, findingsReport } from './report.ts'
+import { annotation, findingsReport, noticeAnnotation } from './report.ts'
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 const note = (text: string): void => void process.stderr.write(`${text}\n`)
@@ -26,12 +28,31 @@ const printJson = (value: unknown): void =>
 /** npm runs scripts in the project's folder; INIT_CWD is where the user stands. */
 const here = process.env['INIT_CWD'] ?? process.cwd()
 
+/** The setting, where the variable has one: an empty one is none. */
+function fromEnvironment<Name extends string>(
+  name: Name,
+  variable: string,
+): { [N in Name]?: string } {
+  const value = process.env[variable]
+  return value ? ({ [name]: value } as { [N in Name]: string }) : {}
+}
+
 const terminal: Terminal = {
   ...{ print, note, printJson },
   fail: findings => {
     process.exitCode = 1
     if (process.env['GITHUB_ACTIONS'] === 'true')
       for (const each of findings) note(annotation(each))
+  },
+  notice: (title, text) =>
+    note(
+      process.env['GITHUB_ACTIONS'] === 'true'
+        ? noticeAnnotation(title, text)
+        : `${title}: ${text}`,
+    ),
+  github: {
+    ...fromEnvironment('token', 'GITHUB_TOKEN'),
+    ...fromEnvironment('baseUrl', 'GITHUB_API_URL'),
   },
   onStop: stop => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
@@ -60,6 +81,8 @@ retireCommands(program, terminal)
 checkCommand(program, terminal)
 siteCommands(program, terminal)
 verifyCommand(program, terminal)
+policyCommand(program, terminal)
+githubCommands(program, terminal)
 
 /** Findings to whoever asked; anything else is a bug and keeps its stack. */
 function exitStatus(error: unknown): number {

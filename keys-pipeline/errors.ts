@@ -117,11 +117,6 @@ export const CODES = {
     'Make baseUrl in publisher.yaml and Settings → Pages name the same address: a change moves the registered URL.',
   pages_domain_unverified:
     'Verify the domain (Settings of the owner → Pages), or somebody else can claim it.',
-  branch_unprotected: 'Require the check by a rule for the default branch: Settings → Rules.',
-  branch_review_missing:
-    'Require a review from code owners by a rule for the default branch: Settings → Rules.',
-  actions_not_pinned:
-    'Tick Settings → Actions → Require actions to be pinned to a full-length commit SHA.',
   tls_unusable:
     'Give a certificate chain and its private key, both in PEM: --cert FILE --tls-key FILE.',
   address_unusable: 'Name another --host or --port, or 0 for a free port.',

@@ -1,4 +1,4 @@
-import { type Dispatcher, errors, request } from 'undici'
+import { Agent, type Dispatcher, errors, request } from 'undici'
 import { openKeyFile } from './forms.ts'
 import { type PublicKey, toPublicKey } from './jwk.ts'
 
@@ -63,6 +63,15 @@ export function fetchThrough(dispatcher: Dispatcher, elapsed: () => number): Fet
       return { ...look, failure: failureOf(error), took: elapsed() - began }
     }
   }
+}
+
+/** As `fetchThrough`, over connections of its own; `ca` is PEM of authorities to trust in place of the system's. */
+export function openFetch(
+  ca: string | undefined,
+  elapsed: () => number,
+): { visit: Fetch; close: () => Promise<void> } {
+  const dispatcher = new Agent({ connect: { ...(ca !== undefined && { ca }) } })
+  return { visit: fetchThrough(dispatcher, elapsed), close: () => dispatcher.close() }
 }
 
 /** What an EHR could make of the look, in the order it would stumble: status, type, JSON, keys. */

@@ -8,7 +8,7 @@ import {
   statSync,
 } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
-import { type Finding, finding } from './errors.ts'
+import { type Finding, finding, PipelineError } from './errors.ts'
 import { privateInText } from './private-material.ts'
 import type { Templates } from './render.ts'
 
@@ -181,6 +181,15 @@ export function readList(file: string | 0): string[] | null {
   const text = readFileSync(file, 'utf8')
   if (privateInText(text).length > 0) return null
   return text.split(text.includes('\0') ? '\0' : /\r?\n/).filter(line => line !== '')
+}
+
+/** PEM of certificate authorities. Refused: `file_unreadable`. */
+export function readAuthority(file: string, show: Show): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    throw new PipelineError(finding('file_unreadable', show(file), 'cannot be read'))
+  }
 }
 
 /** The templates of the published pages. */

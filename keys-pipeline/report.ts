@@ -23,11 +23,17 @@ export function findingsReport(findings: readonly Finding[]): string {
 
 /** A finding as GitHub Actions reads it from the output of a step. @see GitHub "Workflow commands" */
 export function annotation({ code, file, kid, message, fix }: Finding): string {
-  const plain = (text: string) => shown(text).replaceAll('%', '%25')
-  const inProperty = (text: string) => plain(text).replaceAll(':', '%3A').replaceAll(',', '%2C')
   const about = kid === null ? '' : ` (kid ${kid})`
   return `::error file=${inProperty(file)},title=${code}::${plain(`${message}${about}. ${fix}`)}`
 }
+
+/** What is no fault, in the same form. */
+export const noticeAnnotation = (title: string, text: string): string =>
+  `::notice title=${inProperty(title)}::${plain(text)}`
+
+const plain = (text: string): string => shown(text).replaceAll('%', '%25')
+const inProperty = (text: string): string =>
+  plain(text).replaceAll(':', '%3A').replaceAll(',', '%2C')
 
 export function checkSummary({
   findings,

@@ -43,14 +43,14 @@ export function readSettings(path: string, show: (path: string) => string): Sett
       finding('file_unreadable', show(path), 'the settings of the publisher cannot be read'),
     )
   }
-  const opened = open(text)
+  const opened = openSettings(text)
   if (!Array.isArray(opened)) return opened
   refuseAny(opened.map(message => finding('settings_invalid', show(path), message)))
   throw new Error('what is not good has a complaint')
 }
 
 /** The settings, or all that is wrong with them. */
-function open(text: string): Settings | string[] {
+export function openSettings(text: string): Settings | string[] {
   const document = parseDocument(text)
   const faults = [...document.errors, ...document.warnings]
   if (faults.length > 0) return faults.map(fault => fault.message.split('\n')[0] ?? 'not YAML')

@@ -1,6 +1,10 @@
 import { type Code, type Finding, finding } from './errors.ts'
-import type { PublicKey } from './jwk.ts'
+import { openKeyFile } from './forms.ts'
+import { type PublicKey, toPublicKey } from './jwk.ts'
+import { ENVIRONMENTS } from './key-set.ts'
 import { type Fetch, type Published, readPublished } from './published.ts'
+import type { Site } from './render.ts'
+import { keySetUrl, type Settings } from './settings.ts'
 
 /** One key set as it was built, and where the world should see it. */
 export interface Expected {
@@ -18,6 +22,18 @@ export interface VerifyPorts {
   buster: () => string
   /** Told of each round that found a difference. */
   progress: (round: { findings: Finding[]; seconds: number }) => void
+}
+
+/** What the world should see of a built site. */
+export function expectedOf(site: Site, settings: Settings): Expected[] {
+  return ENVIRONMENTS.flatMap(name => {
+    const { path } = settings.environments[name]
+    const text = site.get(path)
+    if (text === undefined) return []
+    const url = keySetUrl(settings.baseUrl, path)
+    const { candidates } = openKeyFile(path, Buffer.from(text))
+    return [{ url, text, keys: candidates.flatMap(each => toPublicKey(each, path).key ?? []) }]
+  })
 }
 
 /** Milliseconds between rounds: quick at first, since a deployment mostly shows at once. */

@@ -11,6 +11,10 @@ export interface Terminal {
   printJson: (value: unknown) => void
   /** Findings: the exit status becomes 1, and GitHub shows each beside its file. */
   fail: (findings: readonly Finding[]) => void
+  /** Not a fault, but worth a line of its own; GitHub shows it on the page of the run. */
+  notice: (title: string, text: string) => void
+  /** How GitHub is asked: GITHUB_TOKEN, and GITHUB_API_URL where it is not api.github.com. */
+  github: { token?: string; baseUrl?: string }
   onStop: (stop: () => void) => void
   /** A path that the user gave, made absolute: relative to where the user stands, not to the project. */
   path: (given: string) => string
@@ -36,6 +40,14 @@ export function optionsIn({ project, path }: Terminal) {
       file('--settings <file>', 'URLs and guard times', 'keys-pipeline', 'publisher.yaml'),
     json: () => new Option('--json', 'one JSON document on standard output'),
     environment: () => new Option('--environment <name>', 'which key set').choices(ENVIRONMENTS),
+    repository: () =>
+      new Option('--repository <owner/name>', 'ask GitHub about it; the token is GITHUB_TOKEN').env(
+        'GITHUB_REPOSITORY',
+      ),
+    output: () =>
+      new Option('--output <file>', 'append name=value lines for the next steps')
+        .env('GITHUB_OUTPUT')
+        .argParser(path),
     role: () =>
       new Option('--role <role>', 'a standby signs only after the signer is revoked')
         .choices(['signer', 'standby'])

@@ -24,7 +24,6 @@ test('files', () => {
     'broker/config.ts',
     'broker/keys/signing-keys.ts',
     'keys-pipeline/built-site.ts',
-    'keys-pipeline/commands/verify.ts',
     'keys-pipeline/generate.ts',
     'keys-pipeline/private-key.ts',
     'keys-pipeline/read.ts',
@@ -41,7 +40,6 @@ test('network', () => {
     'broker/app.ts',
     'broker/upstream/connections.ts',
     'broker/upstream/token-endpoint.ts',
-    'keys-pipeline/commands/verify.ts',
     'keys-pipeline/published.ts',
     'keys-pipeline/serve.ts',
   ])
@@ -60,6 +58,7 @@ test('time', () => {
     'broker/main.ts',
     'broker/upstream/token-endpoint.ts',
     'keys-pipeline/cli.ts',
+    'keys-pipeline/github/client.ts',
     'keys-pipeline/published.ts',
   ])
 })
