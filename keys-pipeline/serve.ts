@@ -43,7 +43,7 @@ export async function buildServer(
     return (
       reply
         .code(text === undefined ? 404 : 200)
-        .headers(headersOf(shownPath, cache))
+        .headers(headersOf(shownPath, cache, site.get(shownPath)))
         // As bytes: to text Fastify would add a charset, which application/json does not have.
         .send(Buffer.from(site.get(shownPath) ?? 'Not found\n'))
     )
