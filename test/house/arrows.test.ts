@@ -17,7 +17,7 @@ const LEAVES = [
   'broker/scopes.ts',
   'broker/profiles.ts',
 ]
-const PURE = ['keys-pipeline/render.ts', 'keys-pipeline/policy.ts']
+const PURE = ['render', 'page', 'html', 'policy'].map(name => `keys-pipeline/${name}.ts`)
 /** What of keys-pipeline/ the broker may know: the key model and the reader of the live set. */
 const HATCH = ['algorithms', 'jwk', 'key-set', 'published'].map(name => `keys-pipeline/${name}.ts`)
 const ROOMS = ['access', 'tokens', 'upstream', 'keys', 'http'].map(name => `broker/${name}`)

@@ -100,6 +100,25 @@ test('what is not published is 404, however it is asked for', async () => {
   expect((await server.inject({ method: 'POST', url: JWKS })).statusCode).toBe(404)
 })
 
+test.each([
+  ['/', 200],
+  ['/nothing', 404],
+])(
+  'the page at %s is asked for anew each time, and may load, frame and tell nothing',
+  async (url, status) => {
+    const { server } = await serving()
+    const { statusCode, headers } = await server.inject(url)
+    expect(statusCode).toBe(status)
+    expect(headers).toMatchObject({
+      'cache-control': 'no-cache',
+      'content-security-policy': expect.stringMatching(
+        /^default-src 'none'; style-src 'sha256-[^']+'; .*frame-ancestors 'none'$/,
+      ),
+      'referrer-policy': 'no-referrer',
+    })
+  },
+)
+
 test('the access log says who fetched what', async () => {
   const { server, log } = await serving()
   await server.inject({
