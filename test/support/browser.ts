@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 
-export const CHROMIUM = '/usr/bin/chromium'
+const CHROMIUM = '/usr/bin/chromium'
 
 /** Debian's Chromium, which can resolve no name: what a page asks of elsewhere fails, and is told by `visit`. */
 export async function launchChromium(path = CHROMIUM): Promise<Browser> {
