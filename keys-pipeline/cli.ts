@@ -4,6 +4,7 @@ import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { checkCommand } from './commands/check.ts'
 import { custodyCommands } from './commands/custody.ts'
+import { doctorCommand } from './commands/doctor.ts'
 import { githubCommands } from './commands/github.ts'
 import { policyCommand } from './commands/policy.ts'
 import { retireCommands } from './commands/retire.ts'
@@ -81,6 +82,7 @@ retireCommands(program, terminal)
 checkCommand(program, terminal)
 siteCommands(program, terminal)
 verifyCommand(program, terminal)
+doctorCommand(program, terminal)
 policyCommand(program, terminal)
 githubCommands(program, terminal)
 

@@ -35,11 +35,15 @@ test('files', () => {
 
 test('network', () => {
   expect(
-    touching(imports(/^undici$/, /^node:(net|http|https|tls|dns|dgram)$/, /^fastify$/)),
+    touching(
+      imports(/^undici$/, /^node:(net|http|https|tls|dns|dns\/promises|dgram)$/, /^fastify$/),
+    ),
   ).toEqual([
     'broker/app.ts',
     'broker/upstream/connections.ts',
     'broker/upstream/token-endpoint.ts',
+    'keys-pipeline/doctor/handshake.ts',
+    'keys-pipeline/doctor/probe.ts',
     'keys-pipeline/published.ts',
     'keys-pipeline/serve.ts',
   ])
