@@ -6,6 +6,10 @@ export interface Tick {
   tick: () => Promise<void>
 }
 
+/** The library would write to the console that a tick takes long, which is no fault. */
+const nothing = (): void => {}
+const SILENT = { info: nothing, warn: nothing, error: nothing, debug: nothing }
+
 /** Cron, with seconds. */
 const EVERY_FIVE_SECONDS = '*/5 * * * * *'
 
@@ -19,7 +23,7 @@ export function startSchedule(
 ): () => Promise<void> {
   const tasks = ticks.map(({ name, tick }) =>
     schedule(EVERY_FIVE_SECONDS, () => tick().catch(error => onError(name, error)), {
-      ...{ name, noOverlap: true, suppressMissedWarning: true, unref: true },
+      ...{ name, noOverlap: true, suppressMissedWarning: true, unref: true, logger: SILENT },
     }),
   )
   return async () => {

@@ -23,8 +23,8 @@ const BACKOFF = 250
 const PATIENCE = 2_000
 /** Milliseconds. With less left an attempt would only be cut short. */
 const LEAST_LEFT = 1_000
-/** Seconds, where an EHR asks us to slow down and does not say for how long; and the longest that is believed. */
-const SLOW_DOWN = { unsaid: 30, most: 3_600 }
+/** Seconds, where an EHR asks us to slow down and does not say for how long. */
+const SLOW_DOWN = 30
 
 /**
  * The exchange with what may be done about its failures: an outage is tried again with jittered backoff, a no after a
@@ -112,6 +112,6 @@ const FLAKY: readonly ErrorCode[] = ['upstream_invalid_client', 'upstream_refuse
 
 /** Milliseconds for which the EHR asks not to be called; null where it does not ask. */
 function askedFor({ code, facts: { retry_after: asked } }: BrokerError): number | null {
-  if (typeof asked === 'number') return Math.min(asked, SLOW_DOWN.most) * 1000
-  return code === 'upstream_rate_limited' ? SLOW_DOWN.unsaid * 1000 : null
+  if (typeof asked === 'number') return asked * 1000
+  return code === 'upstream_rate_limited' ? SLOW_DOWN * 1000 : null
 }

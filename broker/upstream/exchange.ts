@@ -61,4 +61,4 @@ export function exchangeWith(ports: {
 
 /** By the middle of the call; a Date has whole seconds. @see RFC 9110 §6.6.1 */
 const skewOf = (date: number, sentAt: Instant, now: Instant): number =>
-  Math.round((date + 500 - (sentAt.wall + now.wall) / 2) / 1000)
+  Math.round((date - (sentAt.wall + now.wall) / 2) / 1000)

@@ -86,9 +86,13 @@ function reasonOf(error: unknown): string {
 const textOf = (header: string | string[] | undefined): string =>
   typeof header === 'string' ? header : ''
 
+/** Seconds; the longest Retry-After that is believed. */
+const MOST_RETRY_AFTER = 3600
+
 /** Seconds, or a moment by the EHR's own clock. @see RFC 9110 §10.2.3 */
 function retryAfterOf(header: string, date: number): number | null {
-  if (/^\d{1,9}$/.test(header)) return Number(header)
-  const seconds = Math.ceil((Date.parse(header) - date) / 1000)
-  return Number.isNaN(seconds) ? null : Math.max(0, seconds)
+  const seconds = /^\d+$/.test(header)
+    ? Number(header)
+    : Math.ceil((Date.parse(header) - date) / 1000)
+  return Number.isNaN(seconds) ? null : Math.min(Math.max(0, seconds), MOST_RETRY_AFTER)
 }
