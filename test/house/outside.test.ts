@@ -83,3 +83,7 @@ test('other programs, workers and code made of text: nobody', () => {
   expect(touching(imports(/^node:(child_process|worker_threads|cluster|vm)$/))).toEqual([])
   expect(touching(uses(/\beval\(|new Function\(/))).toEqual([])
 })
+
+test('schedules: one file, which only calls', () => {
+  expect(touching(imports(/^node-cron$/))).toEqual(['broker/schedule.ts'])
+})

@@ -94,6 +94,8 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   const { app } = buildApp(config, {
     clock: clock.clock,
     chance: () => options.chance ?? 0,
+    wait: async milliseconds => clock.advance(milliseconds / 1000),
+    proxy: null,
     audit: options.audit ?? openAuditFile(config.audit.file, { sync: false }),
     log: pino(stream),
     signers,
