@@ -306,7 +306,7 @@ describe('an EHR that gave a token before', () => {
       expect((await outcome(world)).gets).toBe(LIFE)
       begin()
       world.clock.advance(LIFE - 60)
-      expect(await outcome(world)).toMatchObject({ status: 200, gets: 60 })
+      expect((await outcome(world)).status).toBe(200)
       world.clock.advance(29)
       expect((await outcome(world)).status).toBe(200)
       world.clock.advance(2)
