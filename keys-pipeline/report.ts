@@ -103,7 +103,7 @@ export function keysTable(keys: readonly ListedKey[]): string {
   return columns([['ENVIRONMENT', 'KID', 'ALG', 'BITS', 'ROLE', 'CREATED', 'FILE'], ...rows])
 }
 
-function columns(rows: readonly string[][]): string {
+export function columns(rows: readonly string[][]): string {
   const widths = rows[0]?.map((_, at) => Math.max(...rows.map(row => row[at]?.length ?? 0))) ?? []
   return rows
     .map(row =>

@@ -16,6 +16,10 @@ export interface Terminal {
   /** How GitHub is asked: GITHUB_TOKEN, and GITHUB_API_URL where it is not api.github.com. */
   github: { token?: string; baseUrl?: string }
   onStop: (stop: () => void) => void
+  /** Somebody moved the log away and asks to begin another. */
+  onReopen: (reopen: () => void) => void
+  /** Work to be done again and again, until what is returned is called. */
+  every: (milliseconds: number, work: () => void) => () => void
   /** A path that the user gave, made absolute: relative to where the user stands, not to the project. */
   path: (given: string) => string
   /** The same way back, for people. */

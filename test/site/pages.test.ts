@@ -76,7 +76,11 @@ async function serving(production: Jwk[], nonprod: Jwk[] = []): Promise<Served> 
 }
 
 async function listening(site: Site, port: number): Promise<void> {
-  const server = await buildServer(site, { cache: CACHE.published, now: () => 0, log: () => {} })
+  const server = await buildServer(() => site, {
+    cache: CACHE.published,
+    now: () => 0,
+    log: () => {},
+  })
   onTestFinished(() => server.close())
   await server.listen({ host: '127.0.0.1', port })
 }
