@@ -121,7 +121,8 @@ async function serve(given: ServeOptions, terminal: Terminal): Promise<void> {
     lookForSite()
     lookForIdentity()
   })
-  terminal.onReopen(lines.reopen)
+  // Without a log file SIGHUP means what it does to any program: the terminal is gone.
+  if (given.log) terminal.onReopen(lines.reopen)
   terminal.onStop(() => {
     stopLooking()
     void server.close().then(lines.end)

@@ -149,7 +149,7 @@ describe('log', () => {
   test('what a client sent cannot play with the terminal', async () => {
     const nasty = line('192.0.2.1').replace('Interconnect', '\\u001b[2J\\u202e')
     const { stdout } = await keys(folderWith({ 'a.ndjson': nasty }), 'log', 'a.ndjson')
-    expect(stdout).not.toMatch(/[\u001b\u202e]/)
+    for (const char of ['\u001b', '\u202e']) expect(stdout).not.toContain(char)
   })
 
   test.each([
