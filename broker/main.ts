@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import process from 'node:process'
+import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { pino } from 'pino'
 import { buildApp, loadSigners } from './app.ts'
@@ -7,6 +8,8 @@ import { type Audit, openAuditFile } from './audit.ts'
 import { systemClock } from './clock.ts'
 import { ConfigError, readConfig } from './config.ts'
 import type { Complaint } from './config-rules.ts'
+import { startSchedule } from './schedule.ts'
+import type { WebProxy } from './upstream/connections.ts'
 
 /** EX_CONFIG of sysexits.h: a supervisor should not start it again before somebody mends the config. */
 const EX_CONFIG = 78
@@ -29,14 +32,22 @@ async function start(path: string): Promise<void> {
   const { audit, signers } = opened
   if (audit === undefined) throw new Error('a config without complaints has its audit open')
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime })
-  const { app, abort } = buildApp(config, {
+  const { app, abort, ticks } = buildApp(config, {
     clock: systemClock,
     chance: Math.random,
+    wait: milliseconds => wait(milliseconds),
+    proxy: proxyIn(process.env),
     audit,
     log,
     signers,
   })
   await app.listen({ host: config.listen.host, port: config.listen.port })
+  const unschedule = startSchedule(ticks, (name, error) =>
+    log.error(
+      { tick: name, error: error instanceof Error ? error.name : 'unknown' },
+      'tick failed',
+    ),
+  )
   log.info(
     { issuer: config.issuer, upstreams: config.upstreams.size, services: config.services.size },
     'ready',
@@ -54,6 +65,7 @@ async function start(path: string): Promise<void> {
       },
       longest * 1000 + GRACE,
     )
+    void unschedule()
     void app.close().then(() => {
       clearTimeout(late)
       log.info('stopped')
@@ -79,6 +91,12 @@ function openAudit(
       },
     ]
   }
+}
+
+/** In capitals or not, as other programs read them. */
+function proxyIn(env: NodeJS.ProcessEnv): WebProxy | null {
+  const url = env['HTTPS_PROXY'] || env['https_proxy']
+  return url ? { url, except: env['NO_PROXY'] || env['no_proxy'] || '' } : null
 }
 
 function configPath(): string | null {
