@@ -3,9 +3,8 @@ import { type Finding, finding } from '../errors.ts'
 import type { GitHub } from './client.ts'
 import { unlessHidden } from './failure.ts'
 import { replyReader } from './reply.ts'
-import { defaultBranch } from './repository.ts'
 
-/** What must happen before something gets onto the default branch. */
+/** What must happen before something gets onto a branch. */
 export interface BranchRules {
   branch: string
   /** The status checks that are required, by the name of their context. */
@@ -41,13 +40,12 @@ const readProtection = replyReader(
 )
 
 /**
- * The rules of the default branch: the active rulesets, which anyone who may read the repository can see, and the
+ * The rules of a branch: the active rulesets, which anyone who may read the repository can see, and the
  * classic branch protection, which only its administrators can. Refused: `github_*`.
  *
  * @see GitHub REST, "Get rules for a branch" and "Get branch protection"
  */
-export async function readBranchRules(github: GitHub): Promise<BranchRules> {
-  const branch = await defaultBranch(github)
+export async function readBranchRules(github: GitHub, branch: string): Promise<BranchRules> {
   const ruled = await readRulesets(github, branch)
   const classic = await readClassic(github, branch)
   return {
@@ -97,16 +95,22 @@ async function readClassic(github: GitHub, branch: string): Promise<Required | n
   }
 }
 
-/** `check` is the context of the publish check. What is not seen to be required counts as not required. */
-export function judgeBranchRules(rules: BranchRules, { check }: { check: string }): Finding[] {
+/**
+ * Refused: `branch_unprotected` where the check (by the name of its context) is not required, `branch_review_missing`.
+ * What is not seen to be required counts as not required.
+ */
+export function judgeBranchRules(
+  rules: BranchRules,
+  { check, repository }: { check: string; repository: string },
+): Finding[] {
   const { branch, checks, isCodeOwnerReviewRequired, isWhole } = rules
   const seen = isWhole
-    ? 'no rule requires'
-    : 'no ruleset requires, and the classic protection cannot be seen to require,'
+    ? `no rule of ${branch} requires`
+    : `no ruleset of ${branch} requires, and this token sees no classic protection that would require,`
   const findings: Finding[] = []
   if (!checks.includes(check))
-    findings.push(finding('branch_unprotected', branch, `${seen} the check ${check}`))
+    findings.push(finding('branch_unprotected', repository, `${seen} the check ${check}`))
   if (!isCodeOwnerReviewRequired)
-    findings.push(finding('branch_review_missing', branch, `${seen} a code owner's review`))
+    findings.push(finding('branch_review_missing', repository, `${seen} a code owner's review`))
   return findings
 }

@@ -1,17 +1,26 @@
 import { hash } from 'node:crypto'
 import Type, { type Static } from 'typebox'
 import type { GitHub } from './client.ts'
-import { replyReader } from './reply.ts'
+import { replyReader, Sha } from './reply.ts'
 
 /** What becomes of each file: its blob, or null where it goes. */
 export type Changes = ReadonlyMap<string, string | null>
+
+export interface Commit {
+  sha: string
+  /** The first is the commit that the branch was at before. */
+  parents: readonly string[]
+  message: string
+  /** Milliseconds since the epoch; null where GitHub does not say. */
+  at: number | null
+}
 
 /** What one commit has beyond another, since they parted. */
 export interface Comparison {
   /** Null where GitHub does not list all of them. */
   changes: Changes | null
-  /** Of each commit; null where GitHub does not list all of them. */
-  messages: readonly string[] | null
+  /** The commits of the one that the other has not; null where GitHub does not list all of them. */
+  commits: readonly Commit[] | null
   aheadBy: number
   behindBy: number
 }
@@ -23,7 +32,16 @@ const Reply = Type.Object({
   ahead_by: Type.Integer(),
   behind_by: Type.Integer(),
   total_commits: Type.Integer(),
-  commits: Type.Array(Type.Object({ commit: Type.Object({ message: Type.String() }) })),
+  commits: Type.Array(
+    Type.Object({
+      sha: Sha,
+      parents: Type.Array(Type.Object({ sha: Sha })),
+      commit: Type.Object({
+        message: Type.String(),
+        committer: Type.Union([Type.Object({ date: Type.Optional(Type.String()) }), Type.Null()]),
+      }),
+    }),
+  ),
   files: Type.Optional(
     Type.Array(
       Type.Object({
@@ -45,17 +63,20 @@ export async function compare(github: GitHub, base: string, head: string): Promi
     repo,
     basehead: `${base}...${head}`,
   })
-  return comparisonOf(readReply(github, data))
-}
-
-export function comparisonOf(reply: Static<typeof Reply>): Comparison {
-  const { ahead_by, behind_by, total_commits, commits, files = [] } = reply
-  const isWhole = commits.length === total_commits
+  const { ahead_by, behind_by, total_commits, commits, files = [] } = readReply(github, data)
   return {
     changes: files.length < MOST_FILES ? changesIn(files) : null,
-    messages: isWhole ? commits.map(({ commit }) => commit.message) : null,
+    commits: commits.length === total_commits ? commits.map(commitOf) : null,
     aheadBy: ahead_by,
     behindBy: behind_by,
+  }
+}
+
+function commitOf({ sha, parents, commit }: Static<typeof Reply>['commits'][number]): Commit {
+  const at = Date.parse(commit.committer?.date ?? '')
+  return {
+    ...{ sha, message: commit.message, parents: parents.map(parent => parent.sha) },
+    at: Number.isNaN(at) ? null : at,
   }
 }
 

@@ -17,6 +17,7 @@ const OPERATIONS: [string, ...string[]][] = [
   [REPOSITORY, 'get'],
   [`${REPOSITORY}/actions/permissions`, 'get'],
   [`${REPOSITORY}/branches/{branch}/protection`, 'get'],
+  [`${REPOSITORY}/codeowners/errors`, 'get'],
   [`${REPOSITORY}/compare/{basehead}`, 'get'],
   [`${REPOSITORY}/deployments`, 'get'],
   [`${REPOSITORY}/deployments/{deployment_id}/statuses`, 'get'],
@@ -33,7 +34,6 @@ const OPERATIONS: [string, ...string[]][] = [
   [`${REPOSITORY}/issues/{issue_number}/comments`, 'get', 'post'],
   [`${REPOSITORY}/pages`, 'get'],
   [`${REPOSITORY}/pulls`, 'get', 'post'],
-  [`${REPOSITORY}/pulls/{pull_number}`, 'patch'],
   [`${REPOSITORY}/rules/branches/{branch}`, 'get'],
 ]
 

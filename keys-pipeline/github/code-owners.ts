@@ -1,0 +1,49 @@
+import Type from 'typebox'
+import { type Finding, finding } from '../errors.ts'
+import type { GitHub } from './client.ts'
+import { unlessHidden } from './failure.ts'
+import { replyReader } from './reply.ts'
+
+/** A line that GitHub passes over, so that nobody owns what it names. */
+interface OwnerFault {
+  path: string
+  line: number
+  kind: string
+}
+
+const readErrors = replyReader(
+  'errors of CODEOWNERS',
+  Type.Object({
+    errors: Type.Array(
+      Type.Object({ path: Type.String(), line: Type.Integer(), kind: Type.String() }),
+    ),
+  }),
+)
+
+/**
+ * What GitHub has against CODEOWNERS on a branch: owners that do not exist or may not write, among others. Null where
+ * there is no such file, or the token may not see it.
+ *
+ * @see GitHub REST, "List CODEOWNERS errors"
+ */
+export async function readOwnerFaults(
+  github: GitHub,
+  branch: string,
+): Promise<OwnerFault[] | null> {
+  const { octokit, owner, repo } = github
+  const reply = await unlessHidden(
+    octokit.rest.repos.codeownersErrors({ owner, repo, ref: branch }),
+  )
+  return reply && readErrors(github, reply.data).errors
+}
+
+/** Refused: `code_owners_invalid`. A review that nobody in particular must give protects nothing. */
+export function judgeOwners(faults: readonly OwnerFault[] | null, repository: string): Finding[] {
+  if (faults === null)
+    return [
+      finding('code_owners_invalid', repository, 'there is no CODEOWNERS that this token may see'),
+    ]
+  if (faults.length === 0) return []
+  const told = faults.map(({ path, line, kind }) => `${path}:${line} ${kind}`)
+  return [finding('code_owners_invalid', repository, told.join(', ').slice(0, 500))]
+}
