@@ -13,6 +13,7 @@ import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Complaint } from './config-rules.ts'
 import { asBrokerError, BrokerError } from './errors.ts'
+import { buildAdmin } from './http/admin.ts'
 import { documentRoutes } from './http/document-routes.ts'
 import { logError, sendError } from './http/reply.ts'
 import { reportRoute } from './http/report-route.ts'
@@ -22,6 +23,7 @@ import type { Rooms } from './issue-token.ts'
 import { chooseKey } from './keys/choose.ts'
 import { loadSigningKeys, type SigningKey } from './keys/signing-keys.ts'
 import type { Tick } from './schedule.ts'
+import { statusOf } from './status.ts'
 import { memoryCache } from './tokens/cache.ts'
 import { cacheKey } from './tokens/cache-key.ts'
 import type { FetchPorts } from './tokens/fetch.ts'
@@ -87,6 +89,8 @@ export function loadSigners(config: Config): {
 export interface Broker {
   /** Not listening yet. Closing it answers what is under way, then closes the audit. */
   app: FastifyInstance
+  /** The operator's listener. Not listening yet. */
+  admin: FastifyInstance
   /** Ends the calls to EHRs, so that what waits for them is refused, recorded and answered. */
   abort: () => Promise<void>
   /** To be called every few seconds. */
@@ -96,6 +100,7 @@ export interface Broker {
 /** Assembly: the rooms made from the config and handed to each other, behind a Fastify. */
 export function buildApp(config: Config, ports: Ports): Broker {
   const { clock, chance, wait, audit, log, signers } = ports
+  const startedAt = clock().wall
   const connections = openConnections(ports.proxy)
   const history = openHistory()
   const exchange = persist({
@@ -150,8 +155,17 @@ export function buildApp(config: Config, ports: Ports): Broker {
     await connections.close()
     await audit.close()
   })
+  const admin = buildAdmin({
+    ...{ token: config.admin.token, log },
+    status: () =>
+      statusOf({
+        ...{ clock, startedAt, history, cache: fetching.cache, generation: config.generation },
+        upstreams: [...config.upstreams.values()],
+        kidOf: ({ id }) => signers.get(id)?.kid ?? null,
+      }),
+  })
   const warm = keepWarm({ ...fetching, wanted: () => warmlyWanted(policy, config.services.keys()) })
-  return { app, abort: connections.close, ticks: [{ name: 'tokens', tick: warm.tick }] }
+  return { app, admin, abort: connections.close, ticks: [{ name: 'tokens', tick: warm.tick }] }
 }
 
 function listenerFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstance {

@@ -104,6 +104,16 @@ export const ConfigSchema = Type.Object(
       },
       closed,
     ),
+    admin: Type.Optional(
+      Type.Object(
+        {
+          socket: Type.Optional(FilePath),
+          port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
+          tokenFile: Type.Optional(FilePath),
+        },
+        closed,
+      ),
+    ),
     audit: Type.Object(
       {
         file: FilePath,

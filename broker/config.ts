@@ -5,6 +5,7 @@ import { Compile } from 'typebox/schema'
 import { type Document, LineCounter, parseDocument } from 'yaml'
 import type { Environment } from '../keys-pipeline/key-set.ts'
 import type { ServiceRules } from './access/policy.ts'
+import { type AdminAddress, settleAdmin } from './admin-config.ts'
 import { authoritiesFault, identityFault } from './certificates.ts'
 import { type Complaint, crossCheck } from './config-rules.ts'
 import { type ConfigFile, ConfigSchema } from './config-schema.ts'
@@ -22,6 +23,7 @@ export interface Config {
     trustedProxies: readonly string[]
     tls: { cert: string; key: string } | null
   }
+  admin: AdminAddress
   audit: { file: string; fsync: boolean }
   keys: ReadonlyMap<Environment, { folder: string; signWith: readonly string[] }>
   upstreams: ReadonlyMap<string, Upstream>
@@ -187,6 +189,7 @@ function settle(
       trustedProxies: listen.trustedProxies ?? [],
       tls: listen.tls ? readIdentity(listen.tls, '/listen/tls') : null,
     },
+    admin: settleAdmin(file.admin, path, read, complaints),
     audit: { file: path(file.audit.file), fsync: file.audit.fsync ?? false },
     keys: new Map(
       environments.map(([name, each]) => [
