@@ -8,10 +8,15 @@ import fastify, {
 import { authenticate, claimedId } from './access/authenticate.ts'
 import { authorise, refuseExcess } from './access/authorise.ts'
 import { compilePolicy } from './access/policy.ts'
-import type { Audit } from './audit.ts'
+import { type Audit, readAuditTail } from './audit.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Complaint } from './config-rules.ts'
+import { type Examined, examine, type Wish } from './diagnosis/examine.ts'
+import { gatherFacts, type Surroundings } from './diagnosis/gather.ts'
+import { NO_PAST, readPast } from './diagnosis/past.ts'
+import { openRefusals } from './diagnosis/refusals.ts'
+import { visitWith } from './diagnosis/visit.ts'
 import { asBrokerError, BrokerError } from './errors.ts'
 import { documentRoutes } from './http/document-routes.ts'
 import { logError, sendError } from './http/reply.ts'
@@ -23,8 +28,9 @@ import { loadSigningKeys, type SigningKey } from './keys/signing-keys.ts'
 import { memoryCache } from './tokens/cache.ts'
 import { obtainWith } from './tokens/obtain.ts'
 import { singleFlight } from './tokens/single-flight.ts'
-import { openConnections } from './upstream/connections.ts'
-import { exchangeWith } from './upstream/exchange.ts'
+import { GOOD_FOR } from './upstream/assertion.ts'
+import { type Connections, openConnections } from './upstream/connections.ts'
+import { type Exchange, exchangeWith } from './upstream/exchange.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 /** What the broker needs of the world, so that a test can give it another one. */
@@ -82,14 +88,17 @@ export interface Broker {
 
 /** Assembly: the rooms made from the config and handed to each other, behind a Fastify. */
 export function buildApp(config: Config, ports: Ports): Broker {
-  const { clock, chance, audit, log, signers } = ports
+  const { clock, chance, audit, log } = ports
   const connections = openConnections()
-  const exchange = exchangeWith({
+  const refusals = openRefusals({
     clock,
-    newJti: randomUUID,
-    signerFor: upstream => signerOf(signers, upstream),
-    postFor: connections.postFor,
+    known: readPast(readAuditTail(config.audit.file)),
+    gather: (upstream, token) => gatherFacts(upstream, token, around),
+    onDiagnosed: (upstream, { code, causes }) =>
+      log.warn({ upstream: upstream.id, code, causes }, 'why the EHR says no'),
   })
+  const around = surroundings(config, ports, refusals.past)
+  const exchange = refusals.watch(exchangeOver(connections, ports))
   const obtain = obtainWith({
     clock,
     chance,
@@ -130,6 +139,47 @@ export function buildApp(config: Config, ports: Ports): Broker {
     await audit.close()
   })
   return { app, abort: connections.close }
+}
+
+const exchangeOver = (
+  { postFor }: Connections,
+  { clock, signers }: Pick<Ports, 'clock' | 'signers'>,
+): Exchange =>
+  exchangeWith({
+    ...{ clock, postFor, newJti: randomUUID },
+    signerFor: upstream => signerOf(signers, upstream),
+  })
+
+const surroundings = (
+  { upstreams, keys, changed }: Config,
+  { clock, signers }: Pick<Ports, 'clock' | 'signers'>,
+  past: Surroundings['past'],
+): Surroundings => ({
+  ...{ upstreams, past, configChanged: changed, assertion: GOOD_FOR },
+  setUrls: new Map(
+    [...keys].flatMap(([name, { jwksUrl }]) => (jwksUrl === null ? [] : [[name, jwksUrl]])),
+  ),
+  keyOf: ({ id }) => signers.get(id) ?? null,
+  visit: visitWith(() => clock().monotonic),
+  now: () => clock().wall,
+})
+
+/** `diagnose` of one upstream, without the daemon; what worked before is read from the audit file. */
+export async function examineUpstream(
+  upstream: Upstream,
+  config: Config,
+  ports: Pick<Ports, 'clock' | 'signers'>,
+  wish: Omit<Wish, 'exchange'> & { asksToken: boolean },
+): Promise<Examined> {
+  const known = readPast(readAuditTail(config.audit.file))
+  const around = surroundings(config, ports, id => known.get(id) ?? NO_PAST)
+  const connections = openConnections()
+  try {
+    const exchange = wish.asksToken ? exchangeOver(connections, ports) : null
+    return await examine(upstream, around, { ...wish, exchange })
+  } finally {
+    await connections.close()
+  }
 }
 
 function listenerFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstance {
