@@ -1,6 +1,7 @@
 import { MOST_KEYS } from '../../keys-pipeline/key-set.ts'
+import { span } from '../words.ts'
 import type { Facts, Fit, Fits, OursSeen } from './facts.ts'
-import { weigh, HOUR, isRefused, mayBeRefused, SEEN, siblings, span, working } from './outcome.ts'
+import { HOUR, isRefused, mayBeRefused, SEEN, siblings, weigh, working } from './outcome.ts'
 
 /** Seconds. Epic keeps a set no longer, whatever it says; others are not known to. @see Epic, OAuth 2.0 Specification */
 const LONGEST_KEPT = 29 * HOUR

@@ -49,17 +49,4 @@ export const working = (upstreams: readonly OtherUpstream[]): number =>
 export const failing = (upstreams: readonly OtherUpstream[]): number =>
   upstreams.filter(each => each.works === false).length
 
-/** A span for people, from seconds. */
-export function span(seconds: number): string {
-  const [size, unit] = UNITS.find(([least]) => seconds >= 2 * least) ?? [1, 's']
-  return `${Math.round(seconds / size)} ${unit}`
-}
-
-const UNITS: readonly (readonly [number, string])[] = [
-  [24 * 60 * 60, 'days'],
-  [60 * 60, 'h'],
-  [60, 'min'],
-  [1, 's'],
-]
-
 export const HOUR = 60 * 60

@@ -1,13 +1,13 @@
+import { span } from '../words.ts'
 import type { Facts, Fits } from './facts.ts'
 import {
   failedWith,
   failing,
-  weigh,
   HOUR,
   isRefused,
   neighbours,
   siblings,
-  span,
+  weigh,
   working,
 } from './outcome.ts'
 

@@ -1,14 +1,14 @@
 import { ALGORITHMS } from '../../keys-pipeline/algorithms.ts'
 import type { ErrorCode } from '../errors.ts'
+import { span } from '../words.ts'
 import type { Facts, Fits } from './facts.ts'
 import {
   failedWith,
-  weigh,
   isRefused,
   mayBeRefused,
   neighbours,
   reasonOf,
-  span,
+  weigh,
   working,
 } from './outcome.ts'
 
@@ -63,7 +63,10 @@ export const proxyHidesUrl: Fits = facts => {
   if (!isRefused(facts) || past.worked !== null || upstream.assertionAudience !== null) return null
   if (working(neighbours(facts)) > 0) return null
   return hasGateway
-    ? weigh(64, 'its replies come through a gateway (Via), so that it may know itself by another URL')
+    ? weigh(
+        64,
+        'its replies come through a gateway (Via), so that it may know itself by another URL',
+      )
     : weigh(20, 'it has never accepted an assertion, and aud is the URL that we post to')
 }
 
