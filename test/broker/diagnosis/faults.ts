@@ -310,12 +310,16 @@ export interface Circumstances {
   failures: number
   /** Other clients of ours, at other EHRs. */
   unrelated: number
+  /** Seconds by which the hospital's clock is ahead: no more than an assertion bears. */
+  skew: number
 }
 
 /** The past of the upstream and of others, as the circumstances have it. */
 export function surround(hospital: Hospital, circumstances: Circumstances): void {
-  const { before, siblings, configAge, failures, unrelated } = circumstances
-  const { clock, key, pasts, others } = hospital
+  const { before, siblings, configAge, failures, unrelated, skew } = circumstances
+  const { clock, epicClock, key, pasts, others } = hospital
+  if (skew > 0) epicClock.advance(skew)
+  else clock.advance(-skew)
   const ago = (seconds: number): number => clock.now() - seconds * 1000
   hospital.configAge = configAge
   const kid = before === 'other_key' ? otherKid(hospital) : key.kid
