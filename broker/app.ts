@@ -12,6 +12,7 @@ import { type Audit, readAuditTail } from './audit.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Complaint } from './config-rules.ts'
+import type { Cause } from './diagnosis/diagnose.ts'
 import { type Examined, examine, type Wish } from './diagnosis/examine.ts'
 import { gatherFacts, type Surroundings } from './diagnosis/gather.ts'
 import { NO_PAST, readPast } from './diagnosis/past.ts'
@@ -95,7 +96,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
     known: readPast(readAuditTail(config.audit.file)),
     gather: (upstream, token) => gatherFacts(upstream, token, around),
     onDiagnosed: (upstream, { code, causes }) =>
-      log.warn({ upstream: upstream.id, code, causes }, 'why the EHR says no'),
+      log.warn({ upstream: upstream.id, code, causes: causes.map(brief) }, 'why the EHR says no'),
   })
   const around = surroundings(config, ports, refusals.past)
   const exchange = refusals.watch(exchangeOver(connections, ports))
@@ -140,6 +141,10 @@ export function buildApp(config: Config, ports: Ports): Broker {
   })
   return { app, abort: connections.close }
 }
+
+const brief = ({ code, certainty, because, fix, who }: Cause): object => ({
+  ...{ code, certainty, because, fix, who },
+})
 
 const exchangeOver = (
   { postFor }: Connections,

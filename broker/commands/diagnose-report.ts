@@ -15,12 +15,20 @@ export function diagnosisReport(facts: Facts, causes: readonly Cause[], at: stri
     ...seen(facts).flatMap(([title, text]) => hung(title, text, TITLE)),
     '',
     ...(causes.length > 0 ? named(causes) : [withoutCause(facts)]),
+    ...(facts.set.state === 'no_url' && !isHealthy(facts, causes) ? unseen(upstream) : []),
   ].join('\n')
 }
 
 /** Whether there is nothing to be done. */
 export const isHealthy = ({ token }: Facts, causes: readonly Cause[]): boolean =>
   token.outcome !== 'refused' && causes.length === 0
+
+const unseen = ({ environment }: Facts['upstream']): string[] =>
+  hung(
+    '',
+    `Faults of the key set cannot be seen until keys.${environment}.jwksUrl is in the config: the URL that is registered.`,
+    0,
+  )
 
 function withoutCause({ token }: Facts): string {
   if (token.outcome === 'granted') return 'Nothing is wrong.'
@@ -118,10 +126,20 @@ function pastLine({ past }: Facts): string {
 }
 
 function othersLine({ upstream, others }: Facts): string {
-  const of = (works: boolean | null, same: boolean): number =>
-    others.filter(each => each.works === works && (each.clientId === upstream.clientId) === same)
-      .length
-  const group = (same: boolean): string =>
-    `${of(true, same)} work, ${of(false, same)} fail, ${of(null, same)} unknown`
-  return others.length === 0 ? 'none' : `same client ID: ${group(true)} · others: ${group(false)}`
+  if (others.length === 0) return 'none'
+  const alike = others.filter(each => each.clientId === upstream.clientId)
+  const rest = others.filter(each => each.clientId !== upstream.clientId)
+  const groups = [
+    ['with this client ID', alike],
+    ['with other client IDs', rest],
+  ] as const
+  return groups
+    .filter(([, group]) => group.length > 0)
+    .map(([name, group]) => {
+      const count = (works: boolean | null): number =>
+        group.filter(each => each.works === works).length
+      const unknown = count(null) === 0 ? '' : `, ${count(null)} never asked`
+      return `${group.length} ${name} (${count(true)} work, ${count(false)} fail${unknown})`
+    })
+    .join('; ')
 }

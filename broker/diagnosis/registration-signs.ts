@@ -50,7 +50,7 @@ export const notSyncedYet: Fits = facts => {
   const wait = syncTime(facts)
   if (known === null) return at.isNew ? weigh(45, 'nobody knows how long it has been set up') : null
   if (!at.isNew) return known < wait ? weigh(35, `the config changed ${span(known)} ago`) : null
-  const because = `it has never worked, and has been set up for ${span(known)}`
+  const because = `it has never worked, and is known here for ${span(known)} at least`
   if (known < wait) return weigh(70, `${because}; a record takes up to ${span(wait)}`)
   return known < 4 * wait ? weigh(30, because) : null
 }
@@ -59,11 +59,15 @@ export const clientIdWrong: Fits = facts => {
   const at = standing(facts)
   if (at === null || !at.isNew) return null
   const { clientId } = facts.upstream
-  if (at.alike.work > 0) return weigh(20, `${clientId} works at ${at.alike.work} other upstreams`)
+  if (at.alike.work > 0)
+    return weigh(20, `client ID ${clientId} works at ${at.alike.work} other upstreams`)
   const known = working(neighbours(facts))
   return known > 0
-    ? weigh(67, `${clientId} has never worked, while ${known} other clients of ours work here`)
-    : weigh(62, `${clientId} has never worked anywhere`)
+    ? weigh(
+        67,
+        `client ID ${clientId} has never worked, while ${known} other clients of ours work here`,
+      )
+    : weigh(62, `client ID ${clientId} has never worked anywhere`)
 }
 
 /** Words of a URL that say which environment it is of. */

@@ -61,10 +61,11 @@ function printOf(entry: Entry, place: string): string | null {
   return key !== null && isKty(kty) ? thumbprint(entry, kty) : null
 }
 
-const entriesOf = (text: string): Entry[] => {
-  const { keys } = JSON.parse(text) as { keys: unknown[] }
-  return keys.filter(each => typeof each === 'object' && each !== null) as Entry[]
-}
+/** The text is that of a key set by now, so that it parses. */
+const entriesOf = (text: string): Entry[] =>
+  [JSON.parse(text).keys]
+    .flat()
+    .filter((each): each is Entry => typeof each === 'object' && each !== null)
 
 /** Seconds since the set last changed, by the server's own two clocks where it has both. */
 function ageOf({ headers }: Look, now: number): number | null {
