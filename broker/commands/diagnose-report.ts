@@ -9,7 +9,7 @@ export function diagnosisReport(facts: Facts, causes: readonly Cause[], at: stri
   const { upstream } = facts
   const { id, profileName, environment, clientId } = upstream
   return [
-    `${id}: ${profileName}, ${environment}, client ID ${clientId}`,
+    ...hung('', `${id}: ${profileName}, ${environment}, client ID ${clientId}`, 0),
     `as seen from here, ${at.slice(0, 16).replace('T', ' ')} UTC`,
     '',
     ...seen(facts).flatMap(([title, text]) => hung(title, text, TITLE)),
