@@ -230,15 +230,9 @@ describe('a hospital of its own ways', () => {
     expect((await attempt({ claims })).reason).toBe('granted')
   })
 
-  test.each(['/', '?'])(
-    'is reached at its URL in another case, or with %s at the end',
-    async end => {
-      const aud = epic.tokenUrl.replace('/token', '/TOKEN')
-      expect((await attempt({ claims: { aud } })).reason).toBe('audience_wrong')
-      const { reason } = await attempt({ query: end, claims: { aud: `${epic.tokenUrl}${end}` } })
-      expect(reason).toBe(end === '/' ? 'audience_wrong' : 'parameters_in_url')
-    },
-  )
+  test('is reached with a slash at the end of its URL too, as IIS routes', async () => {
+    expect((await attempt({ query: '/' })).reason).toBe('granted')
+  })
 
   test('tells its own clock, and not this machine’s', async () => {
     const { headers, body } = await request(`${epic.fhirBase}/metadata`, { dispatcher })

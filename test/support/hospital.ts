@@ -21,7 +21,7 @@ import { movedClock } from './clock.ts'
 import { type Jwk, once, type Pair, published } from './keys.ts'
 import { upstream } from './upstream.ts'
 
-export const SCOPE = 'system/Patient.read'
+const SCOPE = 'system/Patient.read'
 
 type Key = Signer & KeyFacts & { jwk: Jwk }
 
