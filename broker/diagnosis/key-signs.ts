@@ -26,10 +26,17 @@ const whenAbsent =
   facts =>
     absence(facts) === kind ? weigh(95, because(facts.key?.kid ?? '')) : null
 
-export const keyNotPublished = whenAbsent(
+const neverPublished = whenAbsent(
   'never_published',
   kid => `the set was read, and has no key with kid ${kid} nor with its material`,
 )
+export const keyNotPublished: Fits = facts => {
+  const { set, upstream, past } = facts
+  if (set.state !== 'no_url') return neverPublished(facts)
+  if (!isRefused(facts)) return null
+  const because = `nobody has looked: the config has no keys.${upstream.environment}.jwksUrl`
+  return weigh(past.worked === null ? 53 : 35, because)
+}
 export const keyRemovedTooEarly = whenAbsent(
   'removed',
   kid => `the set was read and has no kid ${kid}, which was accepted before and still signs`,

@@ -107,6 +107,8 @@ export const clientOfOtherEnvironment: Fits = facts => {
     : null
 }
 
+const FROM_HERE = 'it has never worked; the set can be read from here'
+
 export const ehrCannotFetchSet: Fits = facts => {
   const at = standing(facts)
   if (at === null || isSandbox(facts)) return null
@@ -120,7 +122,7 @@ export const ehrCannotFetchSet: Fits = facts => {
     return weigh(61, `the same client ID and key work at ${at.alike.work} other upstreams`)
   return at.alike.fail > 0
     ? weigh(40, 'it has never worked; nor have others with this client ID')
-    : weigh(50, 'it has never worked; the set can be read from here')
+    : weigh(50, facts.set.state === 'key_set' ? FROM_HERE : 'it has never worked')
 }
 
 export const notSetUpHere: Fits = facts => {

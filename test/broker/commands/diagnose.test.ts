@@ -76,7 +76,7 @@ test('what worked before is read from the audit file', async () => {
 test('a set whose URL is not in the config is not looked at, and the report says how to change that', async () => {
   configure(text => text.replace(/jwksUrl: .*/, ''))
   const { stdout } = await diagnose('stranger')
-  expect(stdout.match(/keys\.nonprod\.jwksUrl/g)).toHaveLength(2)
+  expect(stdout.match(/keys\.nonprod\.jwksUrl/g)).toHaveLength(3)
 })
 
 test('usage is 2, a config that is no good is 1', async () => {

@@ -40,6 +40,15 @@ test.each<[string, Partial<Facts>]>([
   expect(codes({ ...parts, ...refusedWith('upstream_unauthorized_client') })).not.toContain(code)
 })
 
+test('a set that nobody could look at leaves a doubt, and says why', () => {
+  const unseen = { set: { state: 'no_url' } } as const
+  const doubt = diagnose(factsOf(unseen)).find(each => each.code === 'key_not_published')
+  expect(doubt).toMatchObject({ certainty: 'likely' })
+  expect(doubt?.because).toContain('keys.nonprod.jwksUrl')
+  expect(JSON.stringify(diagnose(factsOf(unseen)))).not.toContain('can be read from here')
+  expect(codes({ ...unseen, token: { outcome: 'not_asked' } })).toEqual([])
+})
+
 test.each(['name_not_found', 'unreachable', 'timeout', 'tls'] as const)(
   'a set that cannot be reached: %s',
   state => expect(first({ set: { state } })).toBe('key_set_unreachable'),
