@@ -21,6 +21,9 @@ const KeyFolder = Type.Object(
       minLength: 1,
       description: 'Folder of private keys (PEM or JWK), mode 0700, files 0600.',
     }),
+    jwksUrl: Type.Optional(
+      Type.String({ description: 'Where the public halves are published: what EHRs fetch.' }),
+    ),
     signWith: Type.Optional(
       Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
         description:

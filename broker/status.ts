@@ -31,8 +31,18 @@ export interface UpstreamStatus {
   failures: number
   /** Seconds by which its clock is ahead of ours. */
   skew: number | null
+  /** Why it says no, the likeliest first; none where it works, or where nobody looked yet. */
+  causes: LikelyCause[]
   /** A token that is held, with the seconds that are left and those until it is refreshed. */
   tokens: { scope: string; expiresIn: number; refreshIn: number }[]
+}
+
+export interface LikelyCause {
+  code: string
+  certainty: string
+  because: string
+  fix: string
+  who: string
 }
 
 export interface StatusPorts {
@@ -42,6 +52,7 @@ export interface StatusPorts {
   generation: string
   upstreams: readonly Upstream[]
   kidOf: (upstream: Upstream) => string | null
+  causesOf: (upstream: Upstream) => LikelyCause[]
   history: History
   cache: TokenCache
 }
@@ -66,7 +77,7 @@ export function statusOf(ports: StatusPorts): Status {
 
 function standingOf(
   upstream: Upstream,
-  { history, kidOf }: StatusPorts,
+  { history, kidOf, causesOf }: StatusPorts,
 ): Omit<UpstreamStatus, 'tokens'> {
   const { id, fhirBase, environment, clientId, profileName } = upstream
   const { lastSuccess, lastFailure, failures, skew } = history.of(id)
@@ -79,7 +90,7 @@ function standingOf(
       code: lastFailure.code,
       status: lastFailure.status,
     },
-    ...{ failures, skew },
+    ...{ failures, skew, causes: causesOf(upstream) },
   }
 }
 

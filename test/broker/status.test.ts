@@ -13,6 +13,7 @@ function seen() {
     statusOf({
       ...{ clock: clock.clock, startedAt: clock.now(), generation: 'g', upstreams, history, cache },
       kidOf: ({ id }) => (id === 'a' ? 'kid' : null),
+      causesOf: () => [],
     })
   return { clock, cache, history, status, upstreams }
 }
