@@ -3,9 +3,8 @@ import { type Finding, finding } from '../errors.ts'
 import type { GitHub } from './client.ts'
 import { unlessHidden } from './failure.ts'
 import { replyReader } from './reply.ts'
-import { defaultBranch } from './repository.ts'
 
-/** What must happen before something gets onto the default branch. */
+/** What must happen before something gets onto a branch. */
 export interface BranchRules {
   branch: string
   /** The status checks that are required, by the name of their context. */
@@ -41,13 +40,12 @@ const readProtection = replyReader(
 )
 
 /**
- * The rules of the default branch: the active rulesets, which anyone who may read the repository can see, and the
+ * The rules of a branch: the active rulesets, which anyone who may read the repository can see, and the
  * classic branch protection, which only its administrators can. Refused: `github_*`.
  *
  * @see GitHub REST, "Get rules for a branch" and "Get branch protection"
  */
-export async function readBranchRules(github: GitHub): Promise<BranchRules> {
-  const branch = await defaultBranch(github)
+export async function readBranchRules(github: GitHub, branch: string): Promise<BranchRules> {
   const ruled = await readRulesets(github, branch)
   const classic = await readClassic(github, branch)
   return {
