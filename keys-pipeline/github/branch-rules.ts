@@ -99,8 +99,8 @@ async function readClassic(github: GitHub, branch: string): Promise<Required | n
 export function judgeBranchRules(rules: BranchRules, { check }: { check: string }): Finding[] {
   const { branch, checks, isCodeOwnerReviewRequired, isWhole } = rules
   const seen = isWhole
-    ? 'no rule requires'
-    : 'no ruleset requires, and the classic protection cannot be seen to require,'
+    ? `no rule of ${branch} requires`
+    : `no ruleset of ${branch} requires, and the classic protection cannot be seen to require,`
   const findings: Finding[] = []
   if (!checks.includes(check))
     findings.push(finding('branch_unprotected', branch, `${seen} the check ${check}`))

@@ -7,35 +7,35 @@ import { defaultBranch, judgePinning, readPinning } from './repository.ts'
 /** The job of publish-keys.yml that judges a change: GitHub shows it as a check of this name. */
 export const REQUIRED_CHECK = 'judge-keys'
 
-export interface RepositoryRules {
-  /** Where the site is meant to be. */
-  baseUrl: string
-  /** Milliseconds since the epoch. */
-  now: number
-}
-
 /**
  * What in the repository's settings lets a key past the check or past the custodians, or would take the site from the
- * EHRs: `pages_*`, `branch_*`, `actions_not_pinned`. What could not be asked is among the findings (`github_*`) beside
- * the rest, and what the token may not see is never good. Refused: `github_*`, where the repository itself cannot be
- * read.
+ * EHRs: `pages_*`, `branch_*`, `actions_not_pinned`. What the token may not see is never good, and what could not be
+ * asked is a finding too (`github_*`), beside the rest: it never throws what GitHub fails with.
+ *
+ * @param site where it is meant to be, and milliseconds since the epoch
  */
 export async function judgeRepository(
   github: GitHub,
-  { baseUrl, now }: RepositoryRules,
+  site: { baseUrl: string; now: number },
 ): Promise<Finding[]> {
-  const branch = await defaultBranch(github)
-  const parts = [
-    async () => judgePagesState(await readPagesState(github), { baseUrl, now }),
-    async () => judgeBranchRules(await readBranchRules(github, branch), { check: REQUIRED_CHECK }),
-    async () => judgePinning(await readPinning(github), github.repository),
-  ]
-  const findings: Finding[] = []
-  for (const part of parts) findings.push(...(await part().catch(failureOf)))
-  return findings
+  return attempted(async () => {
+    const branch = await defaultBranch(github)
+    const parts = await Promise.all([
+      attempted(async () => judgePagesState(await readPagesState(github), site)),
+      attempted(async () =>
+        judgeBranchRules(await readBranchRules(github, branch), { check: REQUIRED_CHECK }),
+      ),
+      attempted(async () => judgePinning(await readPinning(github), github.repository)),
+    ])
+    return parts.flat()
+  })
 }
 
-function failureOf(error: unknown): readonly Finding[] {
-  if (error instanceof PipelineError) return error.findings
-  throw error
+async function attempted(work: () => Promise<Finding[]>): Promise<Finding[]> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof PipelineError) return [...error.findings]
+    throw error
+  }
 }
