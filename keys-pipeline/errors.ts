@@ -117,6 +117,12 @@ export const CODES = {
     'Make baseUrl in publisher.yaml and Settings → Pages name the same address: a change moves the registered URL.',
   pages_domain_unverified:
     'Verify the domain (Settings of the owner → Pages), or somebody else can claim it.',
+  branch_unprotected:
+    'Make a rule for the branch that requires the check judge-keys: Settings → Rules → Rulesets.',
+  branch_review_missing:
+    'Make a rule for the branch that requires a pull request and a review from code owners: Settings → Rules → Rulesets.',
+  actions_not_pinned:
+    'Tick Settings → Actions → General → Require actions to be pinned to a full-length commit SHA. To see it, a token needs Administration: read.',
   tls_unusable:
     'Give a certificate chain and its private key, both in PEM: --cert FILE --tls-key FILE.',
   address_unusable: 'Name another --host or --port, or 0 for a free port.',

@@ -14,6 +14,7 @@ import { appendTo } from '../write.ts'
 import { optionsIn, type Terminal } from './terminal.ts'
 
 type NewestOptions = { repository: string; commit: string; output?: string }
+type CheckOptions = { repository: string; settings: string; json?: true }
 type WatchOptions = {
   repository: string
   keys: string
@@ -39,6 +40,15 @@ export function githubCommands(program: Command, terminal: Terminal): void {
     .addOption(options.output())
     .action((given: NewestOptions) => newest(given, terminal))
   github
+    .command('check')
+    .description(
+      'whether its settings keep keys from being published unchecked: Pages, branch, Actions',
+    )
+    .addOption(options.repository().makeOptionMandatory())
+    .addOption(options.settings())
+    .addOption(options.json())
+    .action((given: CheckOptions) => check(given, terminal))
+  github
     .command('watch')
     .description('look at the live sets and at Pages, and keep one issue open for each fault')
     .addOption(options.repository().makeOptionMandatory())
@@ -62,6 +72,21 @@ async function newest(given: NewestOptions, terminal: Terminal): Promise<void> {
   if (given.output) appendTo(given.output, `newest=${isNewest}\n`, terminal.show)
   if (isNewest) terminal.print(`✓ ${branch} is at ${sha}`)
   else terminal.notice(`${branch} has moved on`, `to ${sha}, whose own run publishes`)
+}
+
+async function check(given: CheckOptions, terminal: Terminal): Promise<void> {
+  const { baseUrl } = readSettings(given.settings, terminal.show)
+  const github = await open(given.repository, terminal)
+  const { judgeRepository } = await import('../github/repository-rules.ts')
+  const findings = await judgeRepository(github, { baseUrl, now: terminal.now() })
+  if (given.json) terminal.printJson({ findings })
+  else
+    terminal.print(
+      findings.length > 0
+        ? findingsReport(findings)
+        : `✓ ${github.repository} publishes only what was checked and reviewed`,
+    )
+  if (findings.length > 0) terminal.fail(findings)
 }
 
 async function watch(given: WatchOptions, terminal: Terminal): Promise<void> {

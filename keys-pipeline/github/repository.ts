@@ -1,5 +1,7 @@
 import Type from 'typebox'
+import { type Finding, finding } from '../errors.ts'
 import type { GitHub } from './client.ts'
+import { unlessHidden } from './failure.ts'
 import { replyReader } from './reply.ts'
 
 const readRepository = replyReader(
@@ -8,10 +10,38 @@ const readRepository = replyReader(
 )
 
 /** The branch that is published from. Refused: `github_*`. */
-async function defaultBranch(github: GitHub): Promise<string> {
+export async function defaultBranch(github: GitHub): Promise<string> {
   const { octokit, owner, repo } = github
   const { data } = await octokit.rest.repos.get({ owner, repo })
   return readRepository(github, data).default_branch
+}
+
+const readPermissions = replyReader(
+  'settings of Actions',
+  Type.Object({ sha_pinning_required: Type.Optional(Type.Boolean()) }),
+)
+
+/**
+ * Whether workflows may only use actions that are pinned by hash; null where the token may not see it, which takes
+ * Administration: read.
+ *
+ * @see GitHub REST, "Get GitHub Actions permissions for a repository"
+ */
+export async function readPinning(github: GitHub): Promise<boolean | null> {
+  const { octokit, owner, repo } = github
+  const reply = await unlessHidden(
+    octokit.rest.actions.getGithubActionsPermissionsRepository({ owner, repo }),
+  )
+  return reply && (readPermissions(github, reply.data).sha_pinning_required ?? false)
+}
+
+export function judgePinning(isRequired: boolean | null, repository: string): Finding[] {
+  if (isRequired === true) return []
+  const message =
+    isRequired === null
+      ? 'this token may not see whether actions must be pinned'
+      : 'actions need not be pinned'
+  return [finding('actions_not_pinned', repository, message)]
 }
 
 const readReference = replyReader(
