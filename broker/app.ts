@@ -8,11 +8,18 @@ import fastify, {
 import { authenticate, claimedId } from './access/authenticate.ts'
 import { authorise, refuseExcess } from './access/authorise.ts'
 import { compilePolicy, warmlyWanted } from './access/policy.ts'
-import type { Audit } from './audit.ts'
+import { type Audit, readAuditTail } from './audit.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Complaint } from './config-rules.ts'
+import type { Cause } from './diagnosis/diagnose.ts'
+import { type Examined, examine, type Wish } from './diagnosis/examine.ts'
+import { gatherFacts, type Surroundings } from './diagnosis/gather.ts'
+import { NO_PAST, readPast } from './diagnosis/past.ts'
+import { openRefusals } from './diagnosis/refusals.ts'
+import { visitWith } from './diagnosis/visit.ts'
 import { asBrokerError, BrokerError } from './errors.ts'
+import { buildAdmin } from './http/admin.ts'
 import { documentRoutes } from './http/document-routes.ts'
 import { logError, sendError } from './http/reply.ts'
 import { reportRoute } from './http/report-route.ts'
@@ -22,15 +29,17 @@ import type { Rooms } from './issue-token.ts'
 import { chooseKey } from './keys/choose.ts'
 import { loadSigningKeys, type SigningKey } from './keys/signing-keys.ts'
 import type { Tick } from './schedule.ts'
+import { type LikelyCause, statusOf } from './status.ts'
 import { memoryCache } from './tokens/cache.ts'
 import { cacheKey } from './tokens/cache-key.ts'
 import type { FetchPorts } from './tokens/fetch.ts'
 import { obtainWith } from './tokens/obtain.ts'
 import { keepWarm, reportedWith } from './tokens/renew.ts'
 import { singleFlight } from './tokens/single-flight.ts'
+import { GOOD_FOR } from './upstream/assertion.ts'
 import { persist } from './upstream/attempts.ts'
-import { openConnections, type WebProxy } from './upstream/connections.ts'
-import { exchangeWith } from './upstream/exchange.ts'
+import { type Connections, openConnections, type WebProxy } from './upstream/connections.ts'
+import { type Exchange, exchangeWith } from './upstream/exchange.ts'
 import { openGuards } from './upstream/guards.ts'
 import { type History, openHistory } from './upstream/history.ts'
 import type { Upstream } from './upstream/upstream.ts'
@@ -87,6 +96,8 @@ export function loadSigners(config: Config): {
 export interface Broker {
   /** Not listening yet. Closing it answers what is under way, then closes the audit. */
   app: FastifyInstance
+  /** The operator's listener. Not listening yet. */
+  admin: FastifyInstance
   /** Ends the calls to EHRs, so that what waits for them is refused, recorded and answered. */
   abort: () => Promise<void>
   /** To be called every few seconds. */
@@ -96,18 +107,22 @@ export interface Broker {
 /** Assembly: the rooms made from the config and handed to each other, behind a Fastify. */
 export function buildApp(config: Config, ports: Ports): Broker {
   const { clock, chance, wait, audit, log, signers } = ports
+  const startedAt = clock().wall
   const connections = openConnections(ports.proxy)
-  const history = openHistory()
-  const exchange = persist({
-    ...{ clock, chance, wait, history, guard: openGuards(clock) },
-    exchange: exchangeWith({
-      clock,
-      newJti: randomUUID,
-      signerFor: upstream => signerOf(signers, upstream),
-      postFor: connections.postFor,
-      onDate: tellSkew(history, log),
-    }),
+  const history = openHistory(readPast(readAuditTail(config.audit.file)))
+  const around = surroundings(config, ports, history.of)
+  const refusals = openRefusals({
+    clock,
+    gather: (upstream, token) => gatherFacts(upstream, token, around),
+    onDiagnosed: (upstream, { code, causes }) =>
+      log.warn({ upstream: upstream.id, code, causes: causes.map(brief) }, 'why the EHR says no'),
   })
+  const exchange = refusals.watch(
+    persist({
+      ...{ clock, chance, wait, history, guard: openGuards(clock) },
+      exchange: exchangeOver(connections, ports, tellSkew(history, log)),
+    }),
+  )
   const fetching: FetchPorts = {
     ...{ clock, chance, exchange },
     cache: memoryCache(clock),
@@ -150,8 +165,64 @@ export function buildApp(config: Config, ports: Ports): Broker {
     await connections.close()
     await audit.close()
   })
+  const admin = buildAdmin({
+    ...{ token: config.admin.token, log },
+    status: () =>
+      statusOf({
+        ...{ clock, startedAt, history, cache: fetching.cache, generation: config.generation },
+        upstreams: [...config.upstreams.values()],
+        kidOf: ({ id }) => signers.get(id)?.kid ?? null,
+        causesOf: ({ id }) => refusals.last.get(id)?.causes.map(brief) ?? [],
+      }),
+  })
   const warm = keepWarm({ ...fetching, wanted: () => warmlyWanted(policy, config.services.keys()) })
-  return { app, abort: connections.close, ticks: [{ name: 'tokens', tick: warm.tick }] }
+  return { app, admin, abort: connections.close, ticks: [{ name: 'tokens', tick: warm.tick }] }
+}
+
+const brief = ({ code, certainty, because, fix, who }: Cause): LikelyCause => ({
+  ...{ code, certainty, because, fix, who },
+})
+
+const exchangeOver = (
+  { postFor }: Connections,
+  { clock, signers }: Pick<Ports, 'clock' | 'signers'>,
+  onDate: (upstream: Upstream, skew: number) => void = () => {},
+): Exchange =>
+  exchangeWith({
+    ...{ clock, postFor, onDate, newJti: randomUUID },
+    signerFor: upstream => signerOf(signers, upstream),
+  })
+
+const surroundings = (
+  { upstreams, keys, changed }: Config,
+  { clock, signers }: Pick<Ports, 'clock' | 'signers'>,
+  past: Surroundings['past'],
+): Surroundings => ({
+  ...{ upstreams, past, configChanged: changed, assertion: GOOD_FOR },
+  setUrls: new Map(
+    [...keys].flatMap(([name, { jwksUrl }]) => (jwksUrl === null ? [] : [[name, jwksUrl]])),
+  ),
+  keyOf: ({ id }) => signers.get(id) ?? null,
+  visit: visitWith(() => clock().monotonic),
+  now: () => clock().wall,
+})
+
+/** `diagnose` of one upstream, without the daemon; what worked before is read from the audit file. */
+export async function examineUpstream(
+  upstream: Upstream,
+  config: Config,
+  ports: Pick<Ports, 'clock' | 'signers'>,
+  wish: Omit<Wish, 'exchange'> & { asksToken: boolean },
+): Promise<Examined> {
+  const known = readPast(readAuditTail(config.audit.file))
+  const around = surroundings(config, ports, id => known.get(id) ?? NO_PAST)
+  const connections = openConnections()
+  try {
+    const exchange = wish.asksToken ? exchangeOver(connections, ports) : null
+    return await examine(upstream, around, { ...wish, exchange })
+  } finally {
+    await connections.close()
+  }
 }
 
 function listenerFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstance {

@@ -93,6 +93,36 @@ export function auditTo(writeAll: WriteAll, close: () => void): Audit {
   }
 }
 
+/** The last records of an audit file, of as many bytes as are read; none where it is not there. Broken lines are skipped. */
+export function readAuditTail(path: string, most = 8 * 1024 * 1024): AuditRecord[] {
+  let file: number
+  try {
+    file = openSync(path, 'r')
+  } catch {
+    return []
+  }
+  try {
+    const { size } = fstatSync(file)
+    const from = Math.max(0, size - most)
+    const bytes = Buffer.alloc(size - from)
+    const read = readSync(file, bytes, 0, bytes.length, from)
+    const lines = bytes.toString('utf8', 0, read).split('\n')
+    // What begins in the middle of a line is no record.
+    return lines.slice(from > 0 ? 1 : 0).flatMap(recordOf)
+  } finally {
+    closeSync(file)
+  }
+}
+
+function recordOf(line: string): AuditRecord[] {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === 'object' && value !== null ? [value as AuditRecord] : []
+  } catch {
+    return []
+  }
+}
+
 /** The audit file, 0600, only ever appended to. A line that a crash cut short is ended, so that the next one is whole. */
 export function openAuditFile(path: string, { sync }: { sync: boolean }): Audit {
   const file = openSync(path, 'a+', 0o600)

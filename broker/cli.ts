@@ -5,12 +5,15 @@ import { join, relative, resolve } from 'node:path'
 import process from 'node:process'
 import { Command, CommanderError, Option } from 'commander'
 import { secretFrom, secretHash } from './access/secrets.ts'
+import { diagnoseCommand } from './commands/diagnose.ts'
 import { BLANK, firstConfig, SANDBOXES } from './init.ts'
 
 /** npm runs scripts in the project's folder; INIT_CWD is where the user stands. */
 const here = process.env['INIT_CWD'] ?? process.cwd()
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
+
+const escaped = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 const SECRET_BYTES = 32
 
@@ -77,6 +80,17 @@ program
       '  4. a token:    curl -u my-service:SECRET -d grant_type=client_credentials http://127.0.0.1:8400/oauth2/token',
     )
   })
+
+diagnoseCommand(program, {
+  print,
+  note: text => void process.stderr.write(`${text}\n`),
+  // In ASCII: names from outside must not play with the terminal that shows the document.
+  printJson: value => print(JSON.stringify(value).replace(/[\x7f-\uffff]/g, escaped)),
+  fail: () => {
+    process.exitCode = 1
+  },
+  path: given => resolve(here, given),
+})
 
 try {
   await program.parseAsync()

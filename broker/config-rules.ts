@@ -17,6 +17,7 @@ export function crossCheck(config: ConfigFile): Complaint[] {
   return [
     ...issuerRules(config),
     ...listenRules(config),
+    ...keySetRules(config),
     ...Object.entries(config.upstreams).flatMap(([id, upstream]) =>
       upstreamRules(id, upstream, config),
     ),
@@ -64,6 +65,16 @@ function listenRules({ listen }: ConfigFile): Complaint[] {
     complaints.push({ at: '/listen/trustedProxies', message: 'needs behindProxy: true' })
   }
   return complaints
+}
+
+function keySetRules({ keys }: ConfigFile): Complaint[] {
+  return Object.entries(keys).flatMap(([environment, { jwksUrl }]) => {
+    if (jwksUrl === undefined) return []
+    const url = URL.canParse(jwksUrl) ? new URL(jwksUrl) : null
+    if (url && isSafeUrl(url) && !url.hash && !url.username && !url.password) return []
+    const message = 'must be an https URL (http on a loopback address) without user or fragment'
+    return [{ at: `/keys/${environment}/jwksUrl`, message }]
+  })
 }
 
 function upstreamRules(id: string, upstream: UpstreamFile, { keys }: ConfigFile): Complaint[] {

@@ -21,6 +21,9 @@ const KeyFolder = Type.Object(
       minLength: 1,
       description: 'Folder of private keys (PEM or JWK), mode 0700, files 0600.',
     }),
+    jwksUrl: Type.Optional(
+      Type.String({ description: 'Where the public halves are published: what EHRs fetch.' }),
+    ),
     signWith: Type.Optional(
       Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
         description:
@@ -103,6 +106,16 @@ export const ConfigSchema = Type.Object(
         tls: Type.Optional(Type.Object({ cert: FilePath, key: FilePath }, closed)),
       },
       closed,
+    ),
+    admin: Type.Optional(
+      Type.Object(
+        {
+          socket: Type.Optional(FilePath),
+          port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
+          tokenFile: Type.Optional(FilePath),
+        },
+        closed,
+      ),
     ),
     audit: Type.Object(
       {

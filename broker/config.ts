@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { Compile } from 'typebox/schema'
 import { type Document, LineCounter, parseDocument } from 'yaml'
 import type { Environment } from '../keys-pipeline/key-set.ts'
 import type { ServiceRules } from './access/policy.ts'
+import { type AdminAddress, settleAdmin } from './admin-config.ts'
 import { authoritiesFault, identityFault } from './certificates.ts'
 import { type Complaint, crossCheck } from './config-rules.ts'
 import { type ConfigFile, ConfigSchema } from './config-schema.ts'
@@ -15,6 +16,8 @@ import type { Upstream } from './upstream/upstream.ts'
 export interface Config {
   /** SHA-256 of the file, which the audit names. */
   generation: string
+  /** When the file last changed, in milliseconds since the epoch. */
+  changed: number
   issuer: string
   listen: {
     host: string
@@ -22,10 +25,18 @@ export interface Config {
     trustedProxies: readonly string[]
     tls: { cert: string; key: string } | null
   }
+  admin: AdminAddress
   audit: { file: string; fsync: boolean }
-  keys: ReadonlyMap<Environment, { folder: string; signWith: readonly string[] }>
+  keys: ReadonlyMap<Environment, KeySource>
   upstreams: ReadonlyMap<string, Upstream>
   services: ReadonlyMap<string, ServiceRules>
+}
+
+/** One environment's keys: the private halves, and where the public ones are published, if that is known. */
+export interface KeySource {
+  folder: string
+  signWith: readonly string[]
+  jwksUrl: string | null
 }
 
 /** Every complaint about a config at once; it ends the process with 78 (EX_CONFIG). */
@@ -64,8 +75,10 @@ export function readConfig(
   inspect: (config: Config) => Complaint[] = () => [],
 ): Config {
   let text: string
+  let changed: number
   try {
     text = readFileSync(path, 'utf8')
+    changed = statSync(path).mtimeMs
   } catch (error) {
     const message = `cannot be read (${(error as NodeJS.ErrnoException).code})`
     throw new ConfigError(path, [{ at: '/', message, line: null }])
@@ -79,7 +92,8 @@ export function readConfig(
     )
   const opened = openFile(document)
   if (Array.isArray(opened)) throw refuse(opened)
-  const { config, complaints } = settle(opened, dirname(resolve(path)), hash('sha256', text, 'hex'))
+  const version = { generation: hash('sha256', text, 'hex'), changed }
+  const { config, complaints } = settle(opened, dirname(resolve(path)), version)
   const all = [...crossCheck(opened), ...complaints, ...inspect(config)]
   if (all.length > 0) throw refuse(all)
   return config
@@ -123,7 +137,7 @@ function openFile(document: Document.Parsed): ConfigFile | Complaint[] {
 function settle(
   file: ConfigFile,
   folder: string,
-  generation: string,
+  version: { generation: string; changed: number },
 ): { config: Config; complaints: Complaint[] } {
   const complaints: Complaint[] = []
   const path = (given: string): string => resolve(folder, given)
@@ -156,7 +170,7 @@ function settle(
   const { listen, keys } = file
   const environments = Object.entries(keys) as [
     Environment,
-    { folder: string; signWith?: string[] },
+    { folder: string; signWith?: string[]; jwksUrl?: string },
   ][]
   const upstreams = Object.entries(file.upstreams).map(([id, each]): [string, Upstream] => {
     const profileName = each.profile
@@ -179,7 +193,7 @@ function settle(
     ]
   })
   const config: Config = {
-    generation,
+    ...version,
     issuer: file.issuer,
     listen: {
       host: listen.host ?? '127.0.0.1',
@@ -187,11 +201,16 @@ function settle(
       trustedProxies: listen.trustedProxies ?? [],
       tls: listen.tls ? readIdentity(listen.tls, '/listen/tls') : null,
     },
+    admin: settleAdmin(file.admin, path, read, complaints),
     audit: { file: path(file.audit.file), fsync: file.audit.fsync ?? false },
     keys: new Map(
       environments.map(([name, each]) => [
         name,
-        { folder: path(each.folder), signWith: each.signWith ?? [] },
+        {
+          folder: path(each.folder),
+          signWith: each.signWith ?? [],
+          jwksUrl: each.jwksUrl ?? null,
+        },
       ]),
     ),
     upstreams: new Map(upstreams),

@@ -169,6 +169,21 @@ export const ERRORS = {
     says: 'The assertion could not be signed.',
     failure: 'ours',
   },
+  operator_refused: {
+    ...caller(401, 'invalid_client', 'The operator token is missing or wrong.'),
+  },
+  daemon_unreachable: {
+    blame: 'us',
+    status: 503,
+    oauth: 'temporarily_unavailable',
+    says: 'The broker of this config cannot be reached: is it running?',
+  },
+  daemon_failed: {
+    blame: 'us',
+    status: 500,
+    oauth: 'server_error',
+    says: 'The broker of this config gave no answer that can be read.',
+  },
   audit_failed: {
     blame: 'us',
     status: 503,

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path'
 import { type Finding, finding, refuseAny } from './errors.ts'
-import { keyFile, type PublicKey, type Registered } from './jwk.ts'
+import type { PublicKey, Registered } from './jwk.ts'
 import { type Environment, judgeAcross, judgeKeySet } from './key-set.ts'
 import {
   judgeReturns,
@@ -11,7 +11,7 @@ import {
   serializeLifecycle,
   timestamp,
 } from './lifecycle.ts'
-import { type EnvironmentKeys, judgeKeys, openSource, type Show } from './pipeline.ts'
+import { judgeKeys, openSource, type Show } from './pipeline.ts'
 import { readPaths } from './read.ts'
 import { readStatement } from './statements.ts'
 import { isTaken, makeFolder, replaceFile, writeNew } from './write.ts'
@@ -95,23 +95,13 @@ async function proofOf(
 export function refuseEntry(added: readonly PublicKey[], custody: Custody): void {
   const { keys: root, environment, show } = custody
   const { environments } = judgeKeys(root, show)
-  refuseAny(judgeEntry(added, environment, environments, show(join(root, environment))))
-}
-
-/** What is wrong with the sets as they would be with these keys in one of them; `place` is its folder. */
-export function judgeEntry(
-  added: readonly PublicKey[],
-  environment: Environment,
-  environments: Record<Environment, EnvironmentKeys>,
-  place: string,
-): Finding[] {
   const after = (name: Environment): PublicKey[] =>
     name === environment ? [...environments[name].keys, ...added] : environments[name].keys
-  const faults = [
-    ...judgeKeySet(after(environment), place),
+  refuseAny([
+    ...judgeKeySet(after(environment), show(join(root, environment))),
     ...judgeAcross(after('production'), after('nonprod')),
-  ]
-  return faults.length > 0 ? faults : judgeReturns(added, environments[environment].lifecycle)
+  ])
+  refuseAny(judgeReturns(added, environments[environment].lifecycle))
 }
 
 /** The lifecycle first, the key last: a key file that exists has its entry, and an entry alone publishes nothing. */
@@ -120,8 +110,8 @@ export function enterKeys(proved: readonly ProvedKey[], custody: Custody): Enter
   refuseEntry(added, custody)
   const { keys: root, environment, role, now, show } = custody
   const folder = join(root, environment)
-  const pathOf = (key: PublicKey): string => join(folder, keyFile(key).name)
-  const taken = added.map(pathOf).filter(isTaken)
+  const fileOf = (key: PublicKey): string => join(folder, `${key.thumbprint}.jwk.json`)
+  const taken = added.map(fileOf).filter(isTaken)
   refuseAny(taken.map(file => finding('file_exists', show(file), 'the file exists already')))
   makeFolder(folder, 0o755, show)
   const entries: Lifecycle = Object.fromEntries(
@@ -133,8 +123,8 @@ export function enterKeys(proved: readonly ProvedKey[], custody: Custody): Enter
   const lifecycle = serializeLifecycle({ ...readLifecycle(folder, show), ...entries })
   replaceFile(join(folder, LIFECYCLE_FILE), lifecycle, { scratch: root, show })
   return added.map(key => {
-    const file = pathOf(key)
-    writeNew(file, keyFile(key).text, { scratch: root, show })
+    const file = fileOf(key)
+    writeNew(file, `${JSON.stringify(key.jwk, null, 2)}\n`, { scratch: root, show })
     const { kid, alg } = key.jwk
     return { kid, alg, bits: key.bits, thumbprint: key.thumbprint, file: show(file) }
   })

@@ -33,11 +33,6 @@ export interface Registered {
   alg?: string | undefined
 }
 
-/** The file of a key, as `add` writes it: named by its thumbprint, and nothing in it that is not published. */
-export function keyFile({ jwk, thumbprint }: PublicKey): { name: string; text: string } {
-  return { name: `${thumbprint}.jwk.json`, text: `${JSON.stringify(jwk, null, 2)}\n` }
-}
-
 type Members = Readonly<Record<string, unknown>>
 type Complain = (code: Code, message: string) => void
 

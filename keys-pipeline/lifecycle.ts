@@ -67,27 +67,13 @@ export const LIFECYCLE_FILE = 'lifecycle.json'
 /** A missing file is an empty one. Refused: `lifecycle_unreadable`. */
 export function readLifecycle(folder: string, show: (path: string) => string): Lifecycle {
   const path = join(folder, LIFECYCLE_FILE)
-  let text: string | null
-  try {
-    text = readPlainFile(path)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOTDIR') return {}
-    throw new PipelineError(finding('lifecycle_unreadable', show(path), `cannot be read (${code})`))
-  }
-  return text === null ? {} : parseLifecycle(text, show(path))
+  const refuse = (message: string) =>
+    new PipelineError(finding('lifecycle_unreadable', show(path), message))
+  const value = parse(path, refuse)
+  return value === null ? {} : openLifecycle(value, refuse)
 }
 
-/** The text of the file; `place` is what a finding names. Refused: `lifecycle_unreadable`. */
-export function parseLifecycle(text: string, place: string): Lifecycle {
-  const refuse = (message: string) =>
-    new PipelineError(finding('lifecycle_unreadable', place, message))
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    throw refuse('not valid JSON')
-  }
+function openLifecycle(value: unknown, refuse: (message: string) => PipelineError): Lifecycle {
   const [good, errors] = document.Errors(value)
   if (!good)
     throw refuse(
@@ -100,6 +86,23 @@ export function parseLifecycle(text: string, place: string): Lifecycle {
     if (odd) throw refuse(`/keys/${print}/${odd[0]} is no time that there is`)
   }
   return keys
+}
+
+function parse(path: string, refuse: (message: string) => PipelineError): unknown {
+  let text: string | null
+  try {
+    text = readPlainFile(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOTDIR') return null
+    throw refuse(`cannot be read (${code})`)
+  }
+  if (text === null) return null
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw refuse('not valid JSON')
+  }
 }
 
 /**

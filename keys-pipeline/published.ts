@@ -83,9 +83,10 @@ export function fetchThrough(
 export function openFetch(
   ca: string | undefined,
   elapsed: () => number,
+  manner?: Manner,
 ): { visit: Fetch; close: () => Promise<void> } {
   const dispatcher = new Agent({ connect: { ...(ca !== undefined && { ca }) } })
-  return { visit: fetchThrough(dispatcher, elapsed), close: () => dispatcher.close() }
+  return { visit: fetchThrough(dispatcher, elapsed, manner), close: () => dispatcher.close() }
 }
 
 /** What an EHR could make of the look, in the order it would stumble: status, type, JSON, keys. */

@@ -9,7 +9,7 @@ import {
   serializeLifecycle,
   timestamp,
 } from './lifecycle.ts'
-import { judgeKeys, type Show } from './pipeline.ts'
+import { judgeKeys } from './pipeline.ts'
 import { readStatement } from './statements.ts'
 import { removeFile, replaceFile } from './write.ts'
 
@@ -39,8 +39,11 @@ export async function retireKey(retire: Retire, custody: Omit<Custody, 'role'>):
   const refuse = (code: Code, message: string) =>
     new PipelineError(finding(code, show(folder), message, kid))
   const { keys, lifecycle } = judgeKeys(root, path => path).environments[environment]
-  const found = keys.find(each => each.jwk.kid === kid)
-  const key = keyThatMayGo(found, keys, { kid, place: show(folder), show })
+  const key = keys.find(each => each.jwk.kid === kid)
+  if (key === undefined) throw refuse('key_not_found', `${environment} has no key of this kid`)
+  if (keys.length === 1) throw refuse('set_empty', 'it is the last key: add its successor first')
+  if (keys.some(each => each !== key && each.file === key.file))
+    throw refuse('several_keys_in_file', `${show(key.file)} holds other keys too`)
   await judgeGiven(given, key, keys, url, refuse)
 
   const entry = lifecycle[key.thumbprint] ?? {
@@ -56,24 +59,6 @@ export async function retireKey(retire: Retire, custody: Omit<Custody, 'role'>):
   replaceFile(join(folder, LIFECYCLE_FILE), text, { scratch: root, show })
   removeFile(key.file, show)
   return { kid, thumbprint: key.thumbprint, file: show(key.file), retired }
-}
-
-/**
- * The same key, if it may go from among these; `place` is their folder. Refused: `key_not_found`, `set_empty` (the last
- * key, an emergency included), `several_keys_in_file`.
- */
-export function keyThatMayGo(
-  key: PublicKey | undefined,
-  keys: readonly PublicKey[],
-  { kid, place, show }: { kid: string; place: string; show: Show },
-): PublicKey {
-  const refuse = (code: Code, message: string) =>
-    new PipelineError(finding(code, place, message, kid))
-  if (key === undefined) throw refuse('key_not_found', 'there is no such key')
-  if (keys.length === 1) throw refuse('set_empty', 'it is the last key: add its successor first')
-  if (keys.some(each => each !== key && each.file === key.file))
-    throw refuse('several_keys_in_file', `${show(key.file)} holds other keys too`)
-  return key
 }
 
 async function judgeGiven(

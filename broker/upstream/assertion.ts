@@ -12,8 +12,7 @@ export interface Signer {
 }
 
 /** Seconds. Epic allows no leeway: 60 s for a clock of ours that is fast, 240 s for one that is slow, 300 s in all. */
-const BACKDATED = 60
-const LIFE = 240
+export const GOOD_FOR = { backdated: 60, life: 240 } as const
 
 /**
  * A client assertion for one attempt: never sent twice, since an EHR refuses a `jti` it has seen.
@@ -36,9 +35,9 @@ export async function makeAssertion(
       sub: upstream.clientId,
       aud: upstream.assertionAudience?.value ?? upstream.tokenEndpoint,
       jti,
-      iat: seconds - BACKDATED,
-      nbf: seconds - BACKDATED,
-      exp: seconds + LIFE,
+      iat: seconds - GOOD_FOR.backdated,
+      nbf: seconds - GOOD_FOR.backdated,
+      exp: seconds + GOOD_FOR.life,
     },
   )
 }

@@ -6,6 +6,8 @@ export interface Standing {
   /** The kid that was last accepted. */
   acceptedKid: string | null
   lastFailure: { at: number; code: ErrorCode; status: number | null } | null
+  /** The first call of all, as far back as is known. */
+  firstTry: number | null
   /** Failures since the last success. */
   failures: number
   /** Seconds by which its clock is ahead of ours, by the Date of its last reply; null where it never sent one. */
@@ -21,23 +23,32 @@ export interface History {
 }
 
 const UNKNOWN: Readonly<Standing> = {
-  ...{ lastSuccess: null, acceptedKid: null, lastFailure: null, failures: 0, skew: null },
+  ...{ lastSuccess: null, acceptedKid: null, lastFailure: null, firstTry: null },
+  ...{ failures: 0, skew: null },
 }
 
-export function openHistory(): History {
+/** `known`: by upstream, what an earlier process knew. */
+export function openHistory(
+  known: ReadonlyMap<string, Partial<Readonly<Standing>>> = new Map(),
+): History {
   const standings = new Map<string, Standing>()
-  const change = (upstream: string, parts: Partial<Standing>): void => {
-    standings.set(upstream, { ...(standings.get(upstream) ?? UNKNOWN), ...parts })
-  }
+  for (const [upstream, parts] of known) standings.set(upstream, { ...UNKNOWN, ...parts })
   const of = (upstream: string): Readonly<Standing> => standings.get(upstream) ?? UNKNOWN
+  const change = (upstream: string, parts: Partial<Standing>): void => {
+    standings.set(upstream, { ...of(upstream), ...parts })
+  }
+  const since = (upstream: string, at: number): number => of(upstream).firstTry ?? at
   return {
     of,
     worked: (upstream, at, kid) =>
-      change(upstream, { lastSuccess: at, acceptedKid: kid, failures: 0 }),
+      change(upstream, {
+        ...{ lastSuccess: at, acceptedKid: kid, failures: 0, firstTry: since(upstream, at) },
+      }),
     failed: (upstream, at, code, status) =>
       change(upstream, {
         lastFailure: { at, code, status },
         failures: of(upstream).failures + 1,
+        firstTry: since(upstream, at),
       }),
     dated: (upstream, skew) => change(upstream, { skew }),
   }

@@ -3,9 +3,17 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Comparison } from '../doctor/evidence.ts'
 import { examine } from '../doctor/examine.ts'
 import { gather, resolveName } from '../doctor/probe.ts'
-import { CHECKLIST, checklistReport, doctorReport, type Examined } from '../doctor/report.ts'
+import { fromFinding, orGood, type Remark } from '../doctor/remark.ts'
+import {
+  CHECKLIST,
+  checklistReport,
+  doctorReport,
+  type Examined,
+  type ExaminedRepository,
+  repositoryReport,
+} from '../doctor/report.ts'
 import { VENDOR_NAMES, type VendorName } from '../doctor/vendors.ts'
-import { refuseAny } from '../errors.ts'
+import { refuseAny, type Told } from '../errors.ts'
 import { ENVIRONMENTS, type Environment } from '../key-set.ts'
 import { type Judgement, judgeKeys } from '../pipeline.ts'
 import { openPrivateKey } from '../private-key.ts'
@@ -23,6 +31,7 @@ interface DoctorOptions {
   address?: string[]
   ca?: string
   deadline: number
+  repository?: string
   json?: true
 }
 
@@ -51,6 +60,10 @@ export function doctorCommand(program: Command, terminal: Terminal): void {
     )
     .option('--ca <file>', 'PEM of an authority to trust in place of the system’s', terminal.path)
     .addOption(new Option('--deadline <seconds>', 'for each step').default(15).argParser(secondsIn))
+    .option(
+      '--repository <owner/name>',
+      'ask GitHub about its settings too; the token is GITHUB_TOKEN',
+    )
     .addOption(options.json())
     .action((url: string | undefined, given: DoctorOptions) => run(url, given, terminal))
 }
@@ -68,6 +81,10 @@ async function run(
   const { show, note, now, elapsed } = terminal
   const privateKey = given.privateKey ? openPrivateKey(given.privateKey, show).half : null
   const ca = given.ca && readAuthority(given.ca, show)
+  const repository =
+    given.repository === undefined
+      ? null
+      : await rulesOf(given.repository, given.settings, terminal)
   const examined: Examined[] = []
   for (const { url, comparison } of targets(asked, given, terminal)) {
     const evidence = await gather(url, {
@@ -83,20 +100,46 @@ async function run(
       ...examine(evidence, { ehr: given.ehr, comparison, privateKey }),
     })
   }
-  if (given.json) terminal.printJson({ examined, checklist: CHECKLIST })
-  else terminal.print([...examined.map(doctorReport), checklistReport()].join('\n\n'))
-  const bad = examined.flatMap(({ url, remarks }) =>
-    remarks
-      .filter(each => each.level === 'bad')
-      .map(({ code, seen, fix }) => ({
-        code: code ?? '',
-        file: url,
-        kid: null,
-        message: seen,
-        fix: fix ?? '',
-      })),
-  )
+  const reports = [
+    ...examined.map(doctorReport),
+    ...(repository ? [repositoryReport(repository)] : []),
+  ]
+  if (given.json) terminal.printJson({ examined, repository, checklist: CHECKLIST })
+  else terminal.print([...reports, checklistReport()].join('\n\n'))
+  const bad = [
+    ...examined.flatMap(({ url, remarks }) => badOf(url, remarks)),
+    ...(repository ? badOf(repository.repository, repository.remarks) : []),
+  ]
   if (bad.length > 0) terminal.fail(bad)
+}
+
+const badOf = (file: string, remarks: readonly Remark[]): Told[] =>
+  remarks
+    .filter(each => each.level === 'bad')
+    .map(({ code, seen, fix }) => ({
+      code: code ?? '',
+      file,
+      kid: null,
+      message: seen,
+      fix: fix ?? '',
+    }))
+
+async function rulesOf(
+  repository: string,
+  file: string,
+  terminal: Terminal,
+): Promise<ExaminedRepository> {
+  const { baseUrl } = readSettings(file, terminal.show)
+  const { openGitHub } = await import('../github/client.ts')
+  const { judgeRepository } = await import('../github/repository-rules.ts')
+  const github = openGitHub({ repository, ...terminal.github })
+  terminal.note(`asking GitHub about ${github.repository}`)
+  const findings = await judgeRepository(github, { baseUrl, now: terminal.now() })
+  const remarks = findings.map(each => fromFinding('github', each))
+  return {
+    repository,
+    remarks: orGood(remarks, 'github', 'Pages, the branch and Actions are set as they must be'),
+  }
 }
 
 /** What is looked at: the URL that was given, or each that publishes. */

@@ -2,7 +2,6 @@ import { type Command, Option } from 'commander'
 import { findingsReport } from '../report.ts'
 import { readSettings } from '../settings.ts'
 import { appendTo } from '../write.ts'
-import { proposeCommand } from './github-propose.ts'
 import { watchCommand } from './github-watch.ts'
 import { openRepository, optionsIn, type Terminal } from './terminal.ts'
 
@@ -15,17 +14,6 @@ export function githubCommands(program: Command, terminal: Terminal): void {
   const github = program
     .command('github')
     .description('ask GitHub about the repository that publishes; the token is GITHUB_TOKEN')
-  proposeCommand(github, terminal)
-  github
-    .command('check')
-    .description(
-      'judge what the repository’s settings let happen: Pages, the rules of main, code owners, actions',
-    )
-    .addOption(options.repository().makeOptionMandatory())
-    .addOption(options.settings())
-    .addOption(options.json())
-    .action((given: CheckOptions) => check(given, terminal))
-  watchCommand(github, terminal)
   github
     .command('newest')
     .description(
@@ -35,20 +23,16 @@ export function githubCommands(program: Command, terminal: Terminal): void {
     .addOption(new Option('--commit <sha>', 'the commit').env('GITHUB_SHA').makeOptionMandatory())
     .addOption(options.output())
     .action((given: NewestOptions) => newest(given, terminal))
-}
-
-async function check(given: CheckOptions, terminal: Terminal): Promise<void> {
-  const { baseUrl } = readSettings(given.settings, terminal.show)
-  const { judgeRepository } = await import('../github/repository-rules.ts')
-  const github = await openRepository(given.repository, terminal)
-  const findings = await judgeRepository(github, { baseUrl, now: terminal.now() })
-  if (given.json) terminal.printJson({ findings })
-  else if (findings.length > 0) terminal.print(findingsReport(findings))
-  else
-    terminal.print(
-      `✓ ${given.repository}: Pages serves ${baseUrl}, and nothing gets onto main unjudged and unseen`,
+  github
+    .command('check')
+    .description(
+      'whether its settings keep keys from being published unchecked: Pages, branch, Actions',
     )
-  if (findings.length > 0) terminal.fail(findings)
+    .addOption(options.repository().makeOptionMandatory())
+    .addOption(options.settings())
+    .addOption(options.json())
+    .action((given: CheckOptions) => check(given, terminal))
+  watchCommand(github, terminal)
 }
 
 async function newest(given: NewestOptions, terminal: Terminal): Promise<void> {
@@ -60,4 +44,19 @@ async function newest(given: NewestOptions, terminal: Terminal): Promise<void> {
   if (given.output) appendTo(given.output, `newest=${isNewest}\n`, terminal.show)
   if (isNewest) terminal.print(`✓ ${branch} is at ${sha}`)
   else terminal.notice(`${branch} has moved on`, `to ${sha}, whose own run publishes`)
+}
+
+async function check(given: CheckOptions, terminal: Terminal): Promise<void> {
+  const { baseUrl } = readSettings(given.settings, terminal.show)
+  const github = await openRepository(given.repository, terminal)
+  const { judgeRepository } = await import('../github/repository-rules.ts')
+  const findings = await judgeRepository(github, { baseUrl, now: terminal.now() })
+  if (given.json) terminal.printJson({ findings })
+  else
+    terminal.print(
+      findings.length > 0
+        ? findingsReport(findings)
+        : `✓ ${github.repository} publishes only what was checked and reviewed`,
+    )
+  if (findings.length > 0) terminal.fail(findings)
 }

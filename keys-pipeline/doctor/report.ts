@@ -31,6 +31,13 @@ export interface Examined {
   vendors: readonly Taken[]
 }
 
+/** What GitHub says of the repository that publishes. */
+export interface ExaminedRepository {
+  /** `owner/name` */
+  repository: string
+  remarks: readonly Remark[]
+}
+
 const WIDTH = 100
 const TITLE = 16
 const MARKS = { good: '✓', warning: '!', bad: '✗' } as const
@@ -38,8 +45,6 @@ const MARKS = { good: '✓', warning: '!', bad: '✗' } as const
 /** For a terminal of 100 columns: a line where all is good, and where not, why it matters and what to do. */
 export function doctorReport({ url, environment, at, remarks, vendors }: Examined): string {
   const compared = environment === null ? '' : `, beside the keys of ${environment}`
-  const count = (level: Remark['level']): number =>
-    remarks.filter(each => each.level === level).length
   return [
     url,
     `as Epic would see it, ${at.slice(0, 16).replace('T', ' ')} UTC${compared}`,
@@ -47,8 +52,24 @@ export function doctorReport({ url, environment, at, remarks, vendors }: Examine
     ...remarks.flatMap(lines),
     '',
     ...vendorTable(vendors),
-    `${count('bad')} bad, ${count('warning')} to think about, ${count('good')} good`,
+    counted(remarks),
   ].join('\n')
+}
+
+export const repositoryReport = ({ repository, remarks }: ExaminedRepository): string =>
+  [
+    repository,
+    'as GitHub shows it to this token',
+    '',
+    ...remarks.flatMap(lines),
+    '',
+    counted(remarks),
+  ].join('\n')
+
+function counted(remarks: readonly Remark[]): string {
+  const count = (level: Remark['level']): number =>
+    remarks.filter(each => each.level === level).length
+  return `${count('bad')} bad, ${count('warning')} to think about, ${count('good')} good`
 }
 
 export const checklistReport = (): string =>

@@ -95,22 +95,16 @@ async function readClassic(github: GitHub, branch: string): Promise<Required | n
   }
 }
 
-/**
- * Refused: `branch_unprotected` where the check (by the name of its context) is not required, `branch_review_missing`.
- * What is not seen to be required counts as not required.
- */
-export function judgeBranchRules(
-  rules: BranchRules,
-  { check, repository }: { check: string; repository: string },
-): Finding[] {
+/** `check` is the context of the publish check. What is not seen to be required counts as not required. */
+export function judgeBranchRules(rules: BranchRules, { check }: { check: string }): Finding[] {
   const { branch, checks, isCodeOwnerReviewRequired, isWhole } = rules
   const seen = isWhole
     ? `no rule of ${branch} requires`
-    : `no ruleset of ${branch} requires, and this token sees no classic protection that would require,`
+    : `no ruleset of ${branch} requires, and the classic protection cannot be seen to require,`
   const findings: Finding[] = []
   if (!checks.includes(check))
-    findings.push(finding('branch_unprotected', repository, `${seen} the check ${check}`))
+    findings.push(finding('branch_unprotected', branch, `${seen} the check ${check}`))
   if (!isCodeOwnerReviewRequired)
-    findings.push(finding('branch_review_missing', repository, `${seen} a code owner's review`))
+    findings.push(finding('branch_review_missing', branch, `${seen} a code owner's review`))
   return findings
 }

@@ -37,13 +37,17 @@ export async function readOwnerFaults(
   return reply && readErrors(github, reply.data).errors
 }
 
-/** Refused: `code_owners_invalid`. A review that nobody in particular must give protects nothing. */
+/** Refused: `branch_owners_invalid`. A review that nobody in particular must give protects nothing. */
 export function judgeOwners(faults: readonly OwnerFault[] | null, repository: string): Finding[] {
   if (faults === null)
     return [
-      finding('code_owners_invalid', repository, 'there is no CODEOWNERS that this token may see'),
+      finding(
+        'branch_owners_invalid',
+        repository,
+        'there is no CODEOWNERS that this token may see',
+      ),
     ]
   if (faults.length === 0) return []
   const told = faults.map(({ path, line, kind }) => `${path}:${line} ${kind}`)
-  return [finding('code_owners_invalid', repository, told.join(', ').slice(0, 500))]
+  return [finding('branch_owners_invalid', repository, told.join(', ').slice(0, 500))]
 }

@@ -1,8 +1,8 @@
 import Type from 'typebox'
 import { finding, PipelineError } from '../errors.ts'
 import type { GitHub } from './client.ts'
-import { type GitObjects, gitObjects, KEYS_FOLDER } from './git-objects.ts'
-import { replyReader, Sha } from './reply.ts'
+import { type GitObjects, gitObjects } from './git-objects.ts'
+import { replyReader } from './reply.ts'
 
 /** One deployment that the world saw, and what was in its commit. */
 export interface Publication {
@@ -16,6 +16,7 @@ export interface Publication {
 }
 
 const ENVIRONMENT = 'github-pages'
+const KEYS = 'keys-pipeline/keys'
 const SETTINGS = 'keys-pipeline/publisher.yaml'
 
 const readDeployments = replyReader(
@@ -23,7 +24,7 @@ const readDeployments = replyReader(
   Type.Array(
     Type.Object({
       id: Type.Integer(),
-      sha: Sha,
+      sha: Type.String({ pattern: '^([0-9a-f]{40}|[0-9a-f]{64})$' }),
     }),
   ),
 )
@@ -81,7 +82,7 @@ function publication(github: GitHub, objects: GitObjects, sha: string, since: nu
     sha,
     since,
     files: async environment => {
-      const files = await objects.filesBelow(sha, `${KEYS_FOLDER}/${environment}`)
+      const files = await objects.filesBelow(sha, `${KEYS}/${environment}`)
       return Promise.all(files.map(async ({ path, read }) => ({ path, bytes: await read() })))
     },
     settings: async () => {

@@ -56,7 +56,7 @@ export function toFailure(
   if (status === 401) return say('github_refused', `${said} (the token is not known)`)
   if (status === 403) return say('github_refused', `${said} (needed: ${permissionFor(call)})`)
   if (status === 404) return say('github_not_found', said)
-  return say([409, 422].includes(status) ? 'github_rejected' : 'github_failed', said)
+  return say('github_failed', said)
 }
 
 interface Reply {
@@ -109,13 +109,6 @@ export async function unlessHidden<T>(work: Promise<T>): Promise<T | null> {
 
 const HIDDEN: readonly Code[] = ['github_refused', 'github_not_found']
 
-const has =
-  (code: Code) =>
-  (error: unknown): boolean =>
-    error instanceof PipelineError && error.code === code
-
 /** GitHub makes no difference between what is not there and what this token may not see. */
-export const isMissing = has('github_not_found')
-
-/** What was there when we looked has changed, or must not be changed so. */
-export const isRejected = has('github_rejected')
+export const isMissing = (error: unknown): boolean =>
+  error instanceof PipelineError && error.code === 'github_not_found'

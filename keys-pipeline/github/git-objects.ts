@@ -4,9 +4,6 @@ import { MOST_BYTES } from '../read.ts'
 import type { GitHub } from './client.ts'
 import { replyReader } from './reply.ts'
 
-/** Where the key files are in every commit, in a folder for each environment. */
-export const KEYS_FOLDER = 'keys-pipeline/keys'
-
 /** Files below one folder. The key sets hold 100 keys at most, each in a file of its own. */
 const MOST_FILES = 300
 

@@ -1,10 +1,7 @@
-import Type, { type Static, type TSchema } from 'typebox'
+import type { Static, TSchema } from 'typebox'
 import { Compile } from 'typebox/schema'
 import { finding, PipelineError } from '../errors.ts'
 import type { GitHub } from './client.ts'
-
-/** The name of an object of git. */
-export const Sha = Type.String({ pattern: '^([0-9a-f]{40}|[0-9a-f]{64})$' })
 
 /**
  * The part of a reply that we read, checked: octokit's types say what GitHub promises, not what came. The schema may

@@ -5,32 +5,39 @@ import { judgeOwners, readOwnerFaults } from './code-owners.ts'
 import { judgePagesState, readPagesState } from './pages-state.ts'
 import { defaultBranch, judgePinning, readPinning } from './repository.ts'
 
-/** The job of publish-keys.yml that judges a pull request. */
-const CHECK = 'judge-keys'
+/** The job of publish-keys.yml that judges a change: GitHub shows it as a check of this name. */
+export const REQUIRED_CHECK = 'judge-keys'
 
 /**
- * What of the repository's settings lets a bad key set be published, or a good one not be seen: Pages, the rules of the
- * default branch, its code owners, the pinning of actions. What the token may not see is never good, and what cannot
- * be read is a finding beside the others. Refused: `github_*` where the repository itself cannot be read.
+ * What in the repository's settings lets a key past the check or past the custodians, or would take the site from the
+ * EHRs: `pages_*`, `branch_*`, `actions_not_pinned`. What the token may not see is never good, and what could not be
+ * asked is a finding too (`github_*`), beside the rest: it never throws what GitHub fails with.
+ *
+ * @param site where it is meant to be, and milliseconds since the epoch
  */
 export async function judgeRepository(
   github: GitHub,
-  { baseUrl, now }: { baseUrl: string; now: number },
+  site: { baseUrl: string; now: number },
 ): Promise<Finding[]> {
-  const { repository } = github
-  const branch = await defaultBranch(github)
-  const looks = [
-    async () => judgePagesState(await readPagesState(github), { baseUrl, now }),
-    async () =>
-      judgeBranchRules(await readBranchRules(github, branch), { check: CHECK, repository }),
-    async () => judgeOwners(await readOwnerFaults(github, branch), repository),
-    async () => judgePinning(await readPinning(github), repository),
-  ]
-  const found = await Promise.all(looks.map(look => look().catch(findingsOf)))
-  return found.flat()
+  return attempted(async () => {
+    const branch = await defaultBranch(github)
+    const parts = await Promise.all([
+      attempted(async () => judgePagesState(await readPagesState(github), site)),
+      attempted(async () =>
+        judgeBranchRules(await readBranchRules(github, branch), { check: REQUIRED_CHECK }),
+      ),
+      attempted(async () => judgeOwners(await readOwnerFaults(github, branch), github.repository)),
+      attempted(async () => judgePinning(await readPinning(github), github.repository)),
+    ])
+    return parts.flat()
+  })
 }
 
-function findingsOf(error: unknown): Finding[] {
-  if (error instanceof PipelineError) return [...error.findings]
-  throw error
+async function attempted(work: () => Promise<Finding[]>): Promise<Finding[]> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof PipelineError) return [...error.findings]
+    throw error
+  }
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { exportJWK, generateKeyPair } from 'jose'
 import Provider from 'oidc-provider'
 import * as oauth from 'openid-client'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { makeWorld, PATIENT, SECRET, type World } from '../support/world.ts'
 
 describe('against oidc-provider, an authorization server that we did not write', () => {
@@ -120,4 +120,22 @@ describe('to openid-client, an OAuth library that we did not write', () => {
       error: 'invalid_target',
     })
   })
+})
+
+test('a refusal that gives no reason is followed by its likely causes in the log', async () => {
+  const world = await makeWorld({
+    upstreams: base => ({ epic: { ...base, clientId: 'nobody' } }),
+  })
+  expect((await world.ask()).json()).toMatchObject({ code: 'upstream_invalid_client' })
+  const lines = () =>
+    world
+      .logged()
+      .split('\n')
+      .filter(line => line.includes('why the EHR says no'))
+  await vi.waitFor(() => expect(lines()).toHaveLength(1))
+  const { upstream, code, causes } = JSON.parse(lines()[0] ?? '')
+  expect([upstream, code]).toEqual(['epic', 'upstream_invalid_client'])
+  expect(causes.slice(0, 2).map((each: { code: string }) => each.code)).toContain('client_id_wrong')
+  expect(world.epic.lastReason()?.reason).toBe('client_unknown')
+  await world.close()
 })

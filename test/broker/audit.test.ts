@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type AuditRecord, auditTo, openAuditFile } from '../../broker/audit.ts'
+import { type AuditRecord, auditTo, openAuditFile, readAuditTail } from '../../broker/audit.ts'
 import { PROJECT } from '../support/processes.ts'
 
 const record = (request: string): AuditRecord => ({
@@ -115,6 +115,17 @@ test('an audit file that others may read is taken from them', async () => {
   chmodSync(file, 0o644)
   await openAuditFile(file, { sync: false }).close()
   expect(statSync(file).mode & 0o777).toBe(0o600)
+})
+
+test('the last records are read again, whole ones only, of as much as is asked for', () => {
+  const file = join(folder, 'audit.ndjson')
+  expect(readAuditTail(file)).toEqual([])
+  const lines = ['a', 'b', 'c'].map(each => JSON.stringify(record(each)))
+  writeFileSync(file, `${lines[0]}\nnot a record\n7\n${lines[1]}\n${lines[2]}\n{"cut`)
+  const requests = (most?: number) => readAuditTail(file, most).map(each => each.request)
+  expect(requests()).toEqual(['a', 'b', 'c'])
+  expect(requests(2 * (lines[2]?.length ?? 0))).toEqual(['c'])
+  expect(requests(3)).toEqual([])
 })
 
 test('a record after the end is rejected, and reaches no other file that has taken the number', async () => {

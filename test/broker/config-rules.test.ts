@@ -95,6 +95,21 @@ describe('is refused', () => {
       `/upstreams/${ID}/environment`,
     ],
     [
+      'a key set over http',
+      config(c => Object.assign(c.keys.nonprod ?? {}, { jwksUrl: 'http://keys.example.com/' })),
+      '/keys/nonprod/jwksUrl',
+    ],
+    [
+      'a key set behind a password',
+      config(c => Object.assign(c.keys.nonprod ?? {}, { jwksUrl: 'https://a:b@example.com/' })),
+      '/keys/nonprod/jwksUrl',
+    ],
+    [
+      'a key set at no URL',
+      config(c => Object.assign(c.keys.nonprod ?? {}, { jwksUrl: 'set.json' })),
+      '/keys/nonprod/jwksUrl',
+    ],
+    [
       'a grant at no upstream',
       config(c => (grant(c).upstream = 'nowhere')),
       '/services/my-service/grants/0/upstream',
@@ -138,6 +153,10 @@ describe('is allowed', () => {
       config(c =>
         Object.assign(c.listen, { behindProxy: true, trustedProxies: ['10.0.0.0/8', '::1'] }),
       ),
+    ],
+    [
+      'a key set over https',
+      config(c => Object.assign(c.keys.nonprod ?? {}, { jwksUrl: 'https://keys.example.com/x' })),
     ],
     ['an issuer over https', config(c => (c.issuer = 'https://broker.example.com:8443'))],
     [

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ConfigSchema } from '../../broker/config-schema.ts'
+import { CAUSES } from '../../broker/diagnosis/causes.ts'
 import { ERRORS } from '../../broker/errors.ts'
 import { PROFILES } from '../../broker/profiles.ts'
 import { FAULTS } from '../../keys-pipeline/doctor/faults.ts'
@@ -64,6 +65,17 @@ describe('the manuals and the code name the same', () => {
       code,
       `${status}`,
       oauth,
+    ])
+    expect(written).toEqual(known)
+  })
+
+  test('why an EHR says no, with who acts and what to do', () => {
+    const written = rows('broker/README.md', 'When an EHR says no').map(([code = '', ...told]) => [
+      code.replaceAll('`', ''),
+      ...told,
+    ])
+    const known = Object.entries(CAUSES).map(([code, { who, means, fix }]) => [
+      ...[code, who, means, fix],
     ])
     expect(written).toEqual(known)
   })

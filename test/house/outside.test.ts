@@ -19,6 +19,7 @@ const touching = (how: (file: string) => boolean): string[] => sourceFiles().fil
 
 test('files', () => {
   expect(touching(imports(/^node:fs/))).toEqual([
+    'broker/admin-socket.ts',
     'broker/audit.ts',
     'broker/cli.ts',
     'broker/config.ts',
@@ -41,7 +42,10 @@ test('network', () => {
       imports(/^undici$/, /^node:(net|http|https|tls|dns|dns\/promises|dgram)$/, /^fastify$/),
     ),
   ).toEqual([
+    'broker/admin-client.ts',
+    'broker/admin-socket.ts',
     'broker/app.ts',
+    'broker/http/admin.ts',
     'broker/upstream/connections.ts',
     'broker/upstream/token-endpoint.ts',
     'keys-pipeline/doctor/handshake.ts',

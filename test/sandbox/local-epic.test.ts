@@ -192,11 +192,69 @@ describe('says no with 400 and no reason, and logs the true one', () => {
     ['client_of_other_environment', 'jwks.json', { environment: 'production' }],
     ['client_not_synced', 'jwks.json', { syncedAt: Number.MAX_SAFE_INTEGER }],
     ['user_not_mapped', 'jwks.json', { userMapped: false }],
+    ['static_key_does_not_verify', 'jwks.json', { staticKeys: [{ kty: 'EC' }] }],
   ])('%s, by its registration', async (expected, file, more) => {
     await register('other', file, more)
     const { body, reason } = await attempt({ clientId: 'other' })
     expect([body['error'], reason]).toEqual([REASONS[expected], expected])
   })
+})
+
+describe('a hospital of its own ways', () => {
+  test('of May 2026 or later takes no key from a URL that it has not entered itself', async () => {
+    epic.asksForLocalUrl = true
+    expect((await attempt()).reason).toBe('url_not_entered')
+    await register('app', 'jwks.json', { isUrlEntered: true })
+    expect((await attempt()).reason).toBe('granted')
+  })
+
+  test('whose firewall lets its servers out nowhere cannot fetch the set', async () => {
+    clock.advance(86_401)
+    epic.keySets.isBlocked = true
+    expect((await attempt()).reason).toBe('key_set_unreachable')
+  })
+
+  test('keeps the material alone of a key that was uploaded, and takes RSA only', async () => {
+    const rsa = await generateKeyPair('RS384', { extractable: true })
+    const jwk = { ...(await exportJWK(rsa.publicKey)), kid: 'thrown away', alg: 'PS512' }
+    await register('app', 'jwks.json', { staticKeys: [await exportJWK(keys.publicKey), jwk] })
+    expect((await attempt()).reason).toBe('static_key_does_not_verify')
+    const header = { alg: 'RS384', kid: 'whatever' }
+    expect((await attempt({ header, key: rsa.privateKey })).reason).toBe('granted')
+  })
+
+  test('behind a proxy takes the aud that its admins have allowed', async () => {
+    const claims = { aud: 'https://proxy.example.com/token' }
+    expect((await attempt({ claims })).reason).toBe('audience_wrong')
+    epic.audiences.push(claims.aud)
+    expect((await attempt({ claims })).reason).toBe('granted')
+  })
+
+  test('is reached with a slash at the end of its URL too, as IIS routes', async () => {
+    expect((await attempt({ query: '/' })).reason).toBe('granted')
+  })
+
+  test('tells its own clock, and not this machine’s', async () => {
+    const { headers, body } = await request(`${epic.fhirBase}/metadata`, { dispatcher })
+    await body.dump()
+    expect(Date.parse(String(headers['date']))).toBe(Math.floor(clock.now() / 1000) * 1000)
+  })
+})
+
+test('an EHR that grants by request refuses where nothing that is asked for is left', async () => {
+  const oracle = new LocalEpic({
+    ...{ tls: await authority.issue(), ca: authority.ca, now: clock.now, grants: 'by-request' },
+  })
+  const kept = epic
+  epic = await oracle.start()
+  await register('app', 'jwks.json')
+  const asking = (scope: string) => attempt({ form: { scope } })
+  expect((await asking('system/Task.read')).body).toMatchObject({ error: 'invalid_scope' })
+  expect((await asking('system/Task.read system/Patient.read')).body).toMatchObject({
+    scope: 'system/Patient.read',
+  })
+  await oracle.stop()
+  epic = kept
 })
 
 describe('a URL that Epic cannot use is refused when it is saved', () => {

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { checkClaims, checkSignature, claimedClient } from './assertion-rules.ts'
-import { KeySetCache } from './key-set-cache.ts'
+import { checkClaims, checkSignature, checkWithStatic, claimedClient } from './assertion-rules.ts'
+import { type FetchedKey, KeySetCache } from './key-set-cache.ts'
 import { EpicRefusal, REASONS, type Reason } from './refusal.ts'
 
 /** An app as it is registered: non-production and production client IDs are different records. */
@@ -15,6 +15,10 @@ export interface Registration {
   userMapped?: boolean
   /** Milliseconds since the epoch from which the record has reached this server. */
   syncedAt?: number
+  /** Keys that were uploaded to this record once, and win over the URL until somebody removes them. */
+  staticKeys?: readonly FetchedKey[]
+  /** From May 2026 on a hospital enters the app's URL in its own system too ("local JKU"). */
+  isUrlEntered?: boolean
 }
 
 /** What the next token requests get instead of an answer, one each. */
@@ -38,6 +42,8 @@ export interface LocalEpicOptions {
   tokenLife?: number
   /** Milliseconds that a token request takes. */
   delay?: number
+  /** Epic grants what the app has, whatever is asked; Oracle Health what is asked, and refuses where nothing is left. */
+  grants?: 'by-app' | 'by-request'
 }
 
 /** An authorization and FHIR server that behaves as Epic's documents say, and says no as Epic says no. */
@@ -45,6 +51,10 @@ export class LocalEpic {
   readonly faults: Fault[] = []
   readonly log: LogEntry[] = []
   readonly keySets: KeySetCache
+  /** What the hospital's admins have allowed as aud beside the token endpoint, as behind a proxy. */
+  readonly audiences: string[] = []
+  /** This hospital is at Epic's version of May 2026 or later. */
+  asksForLocalUrl = false
   /** How many token requests arrived, faults included. */
   tokenRequests = 0
 
@@ -56,11 +66,16 @@ export class LocalEpic {
   #origin = ''
 
   constructor(options: LocalEpicOptions) {
-    this.#options = { environment: 'nonprod', now: Date.now, tokenLife: 3600, delay: 0, ...options }
+    this.#options = {
+      ...{ environment: 'nonprod', now: Date.now, tokenLife: 3600, delay: 0, grants: 'by-app' },
+      ...options,
+    }
     this.keySets = new KeySetCache(options.ca, this.#options.now)
     this.#server = fastify({
       https: { ...options.tls, minVersion: 'TLSv1.2' },
       forceCloseConnections: true,
+      // As IIS routes, before which Epic's token endpoint stands.
+      routerOptions: { caseSensitive: false, ignoreTrailingSlash: true },
     }) as unknown as FastifyInstance
     this.#routes()
   }
@@ -102,6 +117,10 @@ export class LocalEpic {
 
   #routes(): void {
     const server = this.#server
+    server.addHook('onSend', async (_, reply) => {
+      if (!reply.hasHeader('date'))
+        reply.header('date', new Date(this.#options.now()).toUTCString())
+    })
     server.removeAllContentTypeParsers()
     server.addContentTypeParser('*', { parseAs: 'string' }, (_, body, done) => done(null, body))
     server.all('/interconnect-fhir-oauth/oauth2/token', async (request, reply) => {
@@ -146,16 +165,17 @@ export class LocalEpic {
       clientId = claimedClient(form.get('client_assertion') ?? '')
       const client = await this.#authenticate(clientId, form.get('client_assertion') ?? '')
       if (!client.userMapped) throw new EpicRefusal('user_not_mapped')
+      const scopes = this.#granted(client, form.get('scope') ?? '')
       const accessToken = randomBytes(32).toString('base64url')
       const { tokenLife, now } = this.#options
-      this.#tokens.set(accessToken, { until: now() + tokenLife * 1000, scopes: client.scopes })
+      this.#tokens.set(accessToken, { until: now() + tokenLife * 1000, scopes })
       this.#record(clientId, 'granted', '')
       reply.header('cache-control', 'no-store')
       return {
         access_token: accessToken,
         token_type: 'bearer',
         expires_in: tokenLife,
-        scope: client.scopes.join(' '),
+        scope: scopes.join(' '),
       }
     } catch (error) {
       if (!(error instanceof EpicRefusal)) throw error
@@ -170,12 +190,22 @@ export class LocalEpic {
     if (!client) throw new EpicRefusal('client_unknown')
     if (client.environment !== environment) throw new EpicRefusal('client_of_other_environment')
     if ((client.syncedAt ?? 0) > now()) throw new EpicRefusal('client_not_synced')
-    await checkSignature(assertion, client.jwksUrl, this.keySets)
-    const jti = checkClaims(assertion, { clientId, tokenUrl: this.tokenUrl, now: now() })
+    if (client.staticKeys) await checkWithStatic(assertion, client.staticKeys)
+    else if (this.asksForLocalUrl && !client.isUrlEntered) throw new EpicRefusal('url_not_entered')
+    else await checkSignature(assertion, client.jwksUrl, this.keySets)
+    const { tokenUrl, audiences } = this
+    const jti = checkClaims(assertion, { clientId, tokenUrl, audiences, now: now() })
     const seen = `${clientId} ${jti}`
     if ((this.#seen.get(seen) ?? 0) > now()) throw new EpicRefusal('jti_replayed')
     this.#seen.set(seen, now() + 300_000)
     return client
+  }
+
+  #granted({ scopes }: Registration, asked: string): readonly string[] {
+    if (this.#options.grants === 'by-app') return scopes
+    const granted = asked.split(' ').filter(each => scopes.includes(each))
+    if (granted.length === 0) throw new EpicRefusal('scope_not_in_app', asked)
+    return granted
   }
 
   /** The FHIR server's own no. */

@@ -37,7 +37,10 @@ export const REASONS = {
   valid_too_long: 'invalid_client',
   issued_in_future: 'invalid_client',
   issued_too_early: 'invalid_client',
+  url_not_entered: 'invalid_client',
+  static_key_does_not_verify: 'invalid_client',
   user_not_mapped: 'unauthorized_client',
+  scope_not_in_app: 'invalid_scope',
 } as const
 
 export type Reason = keyof typeof REASONS

@@ -1,8 +1,8 @@
+import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { type GitHubOptions, openGitHub } from '../../keys-pipeline/github/client.ts'
 import { type Operation, operationOf } from '../vectors/github/contract.ts'
-import { type Commit, Git, type TreeChange } from './git-store.ts'
 
 type Json = Record<string, unknown>
 
@@ -36,7 +36,6 @@ interface Pull extends Json {
   base: string
   title: string
   body: string
-  merged_at: string | null
   /** Whose branch it is, where it is a fork's. */
   from?: string
 }
@@ -87,7 +86,7 @@ export class GitHubServer {
   /** Null where the branch has none, or the token may not look. */
   protection: Json | null = null
   permissions: Json = { enabled: true }
-  /** What is wrong with CODEOWNERS; null where there is none. */
+  /** What GitHub has against CODEOWNERS; null where there is none. */
   owners: Json[] | null = null
   /** Newest first, as GitHub lists them; the statuses too. */
   deployments: { id: number; sha: string; environment: string; statuses: Json[] }[] = []
@@ -255,20 +254,21 @@ export class GitHubServer {
     'GET /pulls': (_, query) =>
       ok(
         this.pulls
-          .filter(({ base }) => base === query.get('base'))
-          .filter(({ state }) => ['all', state].includes(query.get('state') ?? 'open'))
+          .filter(({ state, base }) => state === query.get('state') && base === query.get('base'))
           .filter(({ head }) => `${OWNER}:${head}` === query.get('head'))
-          .toReversed()
           .map(shownPull),
       ),
     'POST /pulls': (_, __, body) => {
       const { head, base, title, body: text } = body as Record<string, string>
-      const isOpen = this.pulls.some(each => each.state === 'open' && each.head === head)
-      if (isOpen || !this.git.refs.has(`heads/${head}`)) return error(422, 'Validation Failed')
+      if (!this.git.refs.has(`heads/${head}`)) return error(422, 'Validation Failed')
       const number = this.pulls.length + 1
-      const pull = { number, state: 'open', merged_at: null, head: head ?? '', base: base ?? '' }
+      const pull = { number, state: 'open', head: head ?? '', base: base ?? '' }
       this.pulls.push({ ...pull, title: title ?? '', body: text ?? '' })
       return made(shownPull(this.pulls.at(-1) as Pull))
+    },
+    'PATCH /pulls/{pull_number}': ({ pull_number }, _, body) => {
+      const pull = this.pulls.find(({ number }) => `${number}` === pull_number)
+      return pull ? ok(shownPull(Object.assign(pull, body))) : notFound()
     },
     'GET /compare/{basehead}': ({ basehead = '' }) => {
       const [base = '', head = ''] = basehead.split('...')
@@ -307,9 +307,7 @@ export class GitHubServer {
       return commit ? ok(shownCommit(commit_sha, commit)) : notFound()
     },
     'POST /git/commits': (_, __, { message, tree, parents }) => {
-      const sha = this.git.commitTree(`${tree}`, parents as string[], {
-        ...{ message: `${message}`, at: this.now },
-      })
+      const sha = this.git.commitTree(`${tree}`, parents as string[], `${message}`, this.now)
       return made(shownCommit(sha, this.git.commits.get(sha) as Commit))
     },
     'GET /git/blobs/{file_sha}': ({ file_sha = '' }) => {
@@ -357,6 +355,179 @@ const shownCommit = (sha: string, { tree, parents, message }: Commit) => ({
   tree: { sha: tree },
   parents: parents.map(parent => ({ sha: parent })),
 })
+
+interface Entry {
+  path: string
+  mode: string
+  type: string
+  sha: string
+  size?: number
+}
+
+interface TreeChange {
+  path: string
+  mode: string
+  type: string
+  sha?: string | null
+  content?: string
+}
+
+interface Commit {
+  tree: string
+  parents: string[]
+  message: string
+  /** Milliseconds since the epoch. */
+  at: number
+}
+
+/** Files by path; a link or an executable names its mode. */
+export type Files = Record<string, string | Buffer | { mode: string; content: string }>
+
+/** As much of git as the API shows. Blobs are named as git names them, the rest by any hash of what they are. */
+class Git {
+  readonly blobs = new Map<string, Buffer>()
+  readonly trees = new Map<string, Entry[]>()
+  readonly commits = new Map<string, Commit>()
+  /** `heads/main` */
+  readonly refs = new Map<string, string>()
+
+  /** A commit of these files and no others, at the end of a branch; it may also merge another commit. */
+  commit(
+    files: Files,
+    { branch = 'main', message = 'a commit', at = 0, merges = [] as string[] } = {},
+  ): string {
+    const parent = this.refs.get(`heads/${branch}`)
+    const parents = [...(parent ? [parent] : []), ...merges]
+    const sha = this.commitTree(this.#write(files), parents, message, at)
+    this.refs.set(`heads/${branch}`, sha)
+    return sha
+  }
+
+  commitTree(tree: string, parents: string[], message: string, at: number): string {
+    const sha = this.#name(['commit', tree, parents, message, at])
+    this.commits.set(sha, { tree, parents, message, at })
+    return sha
+  }
+
+  /** All files at the end of a branch. */
+  files(branch: string): Record<string, string> {
+    const tree = this.treeOf(this.refs.get(`heads/${branch}`) ?? '') ?? []
+    const blobs = this.walk(tree).filter(({ type }) => type === 'blob')
+    return Object.fromEntries(blobs.map(({ path, sha }) => [path, `${this.blobs.get(sha)}`]))
+  }
+
+  treeOf(sha: string): Entry[] | undefined {
+    return this.trees.get(this.commits.get(sha)?.tree ?? sha)
+  }
+
+  walk(tree: Entry[], prefix = ''): Entry[] {
+    return tree.flatMap(entry => {
+      const path = `${prefix}${entry.path}`
+      const below = entry.type === 'tree' ? (this.trees.get(entry.sha) ?? []) : []
+      return [{ ...entry, path }, ...this.walk(below, `${path}/`)]
+    })
+  }
+
+  /** A tree with some files changed; null where one is to go that is not there. */
+  changed(base: string, changes: TreeChange[]): string | null {
+    const files = this.#flat(base)
+    for (const { path, sha, content, mode } of changes) {
+      if (sha === null && !files.delete(path)) return null
+      if (content !== undefined) files.set(path, { mode, sha: this.blob(Buffer.from(content)) })
+    }
+    return this.#nest(files)
+  }
+
+  /** The commit and all before it, nearest first. */
+  history(sha: string): string[] {
+    const found = [sha]
+    for (const each of found) {
+      for (const parent of this.commits.get(each)?.parents ?? [])
+        if (!found.includes(parent)) found.push(parent)
+    }
+    return found
+  }
+
+  compare(base: string, head: string): Json {
+    const [before, after] = [this.history(base), this.history(head)]
+    const ahead = after.filter(sha => !before.includes(sha)).reverse()
+    const behind = before.filter(sha => !after.includes(sha))
+    const fork = after.find(sha => before.includes(sha)) ?? base
+    const status = ahead.length > 0 ? (behind.length > 0 ? 'diverged' : 'ahead') : 'behind'
+    return {
+      status,
+      ahead_by: ahead.length,
+      behind_by: behind.length,
+      total_commits: ahead.length,
+      commits: ahead.slice(0, 250).map(sha => this.#compared(sha)),
+      files: this.#difference(fork, head),
+    }
+  }
+
+  #compared(sha: string): Json {
+    const { parents = [], message = '', at = 0 } = this.commits.get(sha) ?? {}
+    const committer = { date: new Date(at).toISOString() }
+    return { sha, parents: parents.map(each => ({ sha: each })), commit: { message, committer } }
+  }
+
+  /** As GitHub shows it: a file that goes while one with the same bytes comes was renamed. */
+  #difference(fork: string, head: string): Json[] {
+    const [old, now] = [this.#flat(fork), this.#flat(head)]
+    const gone = [...old].filter(([path]) => !now.has(path))
+    const come = [...now].filter(([path, { sha }]) => old.get(path)?.sha !== sha)
+    const renamed = new Set<string>()
+    const changes = come.map(([filename, { sha }]) => {
+      const [previous_filename] =
+        gone.find(([path, each]) => each.sha === sha && !renamed.has(path)) ?? []
+      if (previous_filename === undefined)
+        return { filename, sha, status: old.has(filename) ? 'modified' : 'added' }
+      renamed.add(previous_filename)
+      return { filename, previous_filename, sha, status: 'renamed' }
+    })
+    const removed = gone
+      .filter(([path]) => !renamed.has(path))
+      .map(([filename, { sha }]) => ({ filename, sha, status: 'removed' }))
+    return [...changes, ...removed]
+  }
+
+  blob(bytes: Buffer): string {
+    const sha = createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex')
+    this.blobs.set(sha, bytes)
+    return sha
+  }
+
+  #write(files: Files): string {
+    return this.#nest(
+      new Map(
+        Object.entries(files).map(([path, file]) => {
+          const isPlain = typeof file === 'string' || Buffer.isBuffer(file)
+          const { mode, content } = isPlain ? { mode: '100644', content: file } : file
+          return [path, { mode, sha: this.blob(Buffer.from(content)) }]
+        }),
+      ),
+    )
+  }
+
+  #flat(treeish: string): Map<string, { mode: string; sha: string }> {
+    const blobs = this.walk(this.treeOf(treeish) ?? []).filter(({ type }) => type === 'blob')
+    return new Map(blobs.map(({ path, mode, sha }) => [path, { mode, sha }]))
+  }
+
+  #nest(files: ReadonlyMap<string, { mode: string; sha: string }>): string {
+    const names = Map.groupBy(files, ([path]) => path.split('/')[0] ?? '')
+    const entries = [...names].map(([path, inside]): Entry => {
+      const [, file] = inside.find(([name]) => name === path) ?? []
+      if (file) return { path, type: 'blob', ...file, size: this.blobs.get(file.sha)?.length ?? 0 }
+      const below = inside.map(([name, each]) => [name.slice(path.length + 1), each] as const)
+      return { path, type: 'tree', mode: '040000', sha: this.#nest(new Map(below)) }
+    })
+    const sha = this.#name(['tree', entries])
+    this.trees.set(sha, entries)
+    return sha
+  }
+
+  #name = (what: unknown): string => createHash('sha1').update(JSON.stringify(what)).digest('hex')
+}
 
 async function bodyOf(request: IncomingMessage): Promise<Json | undefined> {
   const parts: Buffer[] = []

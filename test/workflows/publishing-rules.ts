@@ -1,9 +1,7 @@
+import { REQUIRED_CHECK } from '../../keys-pipeline/github/repository-rules.ts'
 import { jobsWhere, type Rule, stepsWhere } from './rule.ts'
 import { filled, github, type Run } from './simulate.ts'
 import { type Job, permissionsOf, stepsUsing, type Workflow, withNeeds } from './workflow.ts'
-
-/** The check that branch protection requires before a pull request may be merged: the id of a job that has no name. */
-export const REQUIRED_CHECK = 'judge-keys'
 
 /** Who may change anything at all, and what. */
 const WRITERS: Record<string, string[]> = {

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { REQUIRED_CHECK } from '../../keys-pipeline/github/repository-rules.ts'
 import { project, workflow, workflows } from './project.ts'
-import { REQUIRED_CHECK } from './publishing-rules.ts'
 import type { Project, Rule } from './rule.ts'
 import { RULES, type RuleName } from './rules.ts'
 import { readWorkflow } from './workflow.ts'

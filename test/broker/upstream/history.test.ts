@@ -8,7 +8,7 @@ test('what is known of an upstream is what was seen last, and nothing of one tha
   history.failed('a', 2, 'upstream_unavailable', 503)
   history.dated('a', -3)
   expect(history.of('a')).toEqual({
-    ...{ lastSuccess: null, acceptedKid: null, failures: 2, skew: -3 },
+    ...{ lastSuccess: null, acceptedKid: null, failures: 2, skew: -3, firstTry: 1 },
     lastFailure: { at: 2, code: 'upstream_unavailable', status: 503 },
   })
   history.worked('a', 3, 'kid')

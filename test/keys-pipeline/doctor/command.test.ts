@@ -1,11 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { serializeKeySet } from '../../../keys-pipeline/key-set.ts'
 import { makeAuthority } from '../../support/certificates.ts'
+import { GitHubServer, REPOSITORY } from '../../support/github-server.ts'
 import { folderWith, privateJwk, published, rsaJwk } from '../../support/keys.ts'
 import { Pages, pack } from '../../support/pages.ts'
 import { type Finished, KEYS_CLI, PROJECT, run } from '../../support/processes.ts'
+import { asItShouldBe } from '../../support/repository.ts'
 
 const PATH = 'nonprod/.well-known/jwks.json'
 let folder: string
@@ -97,4 +99,58 @@ test('keys that would not be published are refused before anything is asked', as
   writeFileSync(join(folder, 'keys', 'nonprod', 'b.json'), JSON.stringify(privateJwk(1)))
   const ended = await doctor('--json')
   expect([ended.code, JSON.parse(ended.stdout).findings[0].code]).toEqual([1, 'private_member'])
+})
+
+describe('GitHub', () => {
+  let github: GitHubServer
+  const asked = (...args: string[]): Promise<Finished> =>
+    run(KEYS_CLI, ['doctor', `${pages.url}/${PATH}`, '--address', '127.0.0.1', ...args], {
+      cwd: folder,
+      env: { GITHUB_API_URL: github.url, GITHUB_REPOSITORY: REPOSITORY, GITHUB_TOKEN: 'x' },
+    })
+  const here = ['--keys', 'keys', '--settings', 'publisher.yaml', '--ca', 'ca.pem']
+
+  beforeEach(async () => {
+    github = await new GitHubServer().start()
+    onTestFinished(() => github.stop())
+  })
+
+  test('is not asked unless it is told to, whatever the environment says', async () => {
+    const ended = await asked(...here, '--json')
+    expect([ended.code, github.requests]).toEqual([0, []])
+    expect(JSON.parse(ended.stdout).repository).toBeNull()
+  })
+
+  test('is asked about the repository that is named, and good is said', async () => {
+    Object.assign(github, asItShouldBe(pages.url))
+    const ended = await asked(...here, '--repository', REPOSITORY, '--json')
+    expect(JSON.parse(ended.stdout).repository).toMatchObject({
+      repository: REPOSITORY,
+      remarks: [{ check: 'github', level: 'good', code: null }],
+    })
+    expect([ended.code, github.violations]).toEqual([0, []])
+  })
+
+  test('what is wrong there is bad, beside the live set', async () => {
+    Object.assign(github, asItShouldBe(pages.url), { rules: [] })
+    const ended = await asked(...here, '--repository', REPOSITORY)
+    expect(ended.code).toBe(1)
+    expect(ended.stdout).toMatch(/✗ GitHub +branch_unprotected/)
+    expect(ended.stdout).toMatch(/✗ GitHub +branch_review_missing/)
+    expect(ended.stdout).toContain('0 bad')
+  })
+
+  test('an outage there does not hide what is live', async () => {
+    github.faults.push({ status: 400, body: '<html>' })
+    const ended = await asked(...here, '--repository', REPOSITORY, '--json')
+    const { examined, repository } = JSON.parse(ended.stdout)
+    expect([ended.code, examined.length]).toEqual([1, 1])
+    expect(repository.remarks).toMatchObject([{ level: 'bad', code: 'github_failed' }])
+  })
+
+  test('a name that is none is refused before anything is asked', async () => {
+    const ended = await asked(...here, '--repository', 'nobody', '--json')
+    expect([ended.code, github.requests]).toEqual([1, []])
+    expect(JSON.parse(ended.stdout).findings[0].code).toBe('github_not_found')
+  })
 })

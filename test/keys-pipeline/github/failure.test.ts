@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { finding, PipelineError } from '../../../keys-pipeline/errors.ts'
-import { isMissing, isRejected, toFailure } from '../../../keys-pipeline/github/failure.ts'
+import { isMissing, toFailure } from '../../../keys-pipeline/github/failure.ts'
 
 const at = (path: string, method = 'GET') => ({ method, path: `/repos/acme/keys${path}` })
 const answer = (status: number, message = '', headers = {}) => ({
@@ -69,13 +69,6 @@ test('is missing only where GitHub says 404', () => {
   expect(isMissing(judged(answer(404)))).toBe(true)
   expect(isMissing(judged(answer(403)))).toBe(false)
   expect(isMissing(Object.assign(new Error(), { code: 'github_not_found' }))).toBe(false)
-})
-
-test('is rejected where GitHub says 409 or 422, and at no other time', () => {
-  const rejected = [400, 403, 404, 409, 422, 429, 500].filter(status =>
-    isRejected(judged(answer(status))),
-  )
-  expect(rejected).toEqual([409, 422])
 })
 
 test('an error of ours goes through as it is', () => {

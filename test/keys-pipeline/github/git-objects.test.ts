@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { gitObjects } from '../../../keys-pipeline/github/git-objects.ts'
-import type { Files } from '../../support/git-store.ts'
-import { githubForEach } from '../../support/github-server.ts'
+import { type Files, githubForEach } from '../../support/github-server.ts'
 import { codes, refusalOf } from '../../support/keys.ts'
 
 const server = githubForEach()
