@@ -69,8 +69,13 @@ const SABOTAGES: Record<RuleName, Sabotage[]> = {
   ],
   writers: [
     ['a watch that pushes', WATCH, 'contents: read', 'contents: write'],
-    ['a watch that deploys nothing but might', WATCH, 'pages: read', 'deployments: write'],
+    ['a watch that deploys nothing but might', WATCH, 'deployments: read', 'deployments: write'],
     ['a verification that writes', PUBLISH, /(needs: deploy\n[\s\S]*?contents): read/, '$1: write'],
+  ],
+  readers: [
+    ['a watch without the record of deployments', WATCH, '      deployments: read\n', ''],
+    ['a policy without it', PUBLISH, '      deployments: read\n', ''],
+    ['a watch that sees no settings of Pages', WATCH, '      pages: read\n', ''],
   ],
   foreign: [
     ['a deployment from a pull request', PUBLISH, "github.event_name == 'push' && needs", 'needs'],
