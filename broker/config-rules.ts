@@ -2,6 +2,7 @@ import { isIP, isIPv4 } from 'node:net'
 import type { ConfigFile } from './config-schema.ts'
 import { PROFILES, type Profile } from './profiles.ts'
 import { coverage } from './scopes.ts'
+import { isLoopback, isSafeUrl } from './urls.ts'
 
 /** What is wrong with a config, and where. */
 export interface Complaint {
@@ -160,19 +161,9 @@ function grantRules(
   return complaints
 }
 
-/** As a listener's address or as a URL writes it. */
-export const isLoopback = (host: string): boolean =>
-  host === 'localhost' ||
-  host === '::1' ||
-  host === '[::1]' ||
-  (isIPv4(host) && host.startsWith('127.'))
-
 function isNetwork(text: string): boolean {
   const [address = '', prefix] = text.split('/')
   return (
     isIP(address) !== 0 && (prefix === undefined || Number(prefix) <= (isIPv4(address) ? 32 : 128))
   )
 }
-
-const isSafeUrl = (url: URL): boolean =>
-  url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname))

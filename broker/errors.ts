@@ -35,6 +35,8 @@ const outage = (says: string, retryAfter: number): Row => ({
   retryAfter,
 })
 
+const ours = (says: string): Row => ({ blame: 'us', status: 500, oauth: 'server_error', says })
+
 const CLIENT_REFUSED = {
   ...caller(401, 'invalid_client', 'Client authentication failed.'),
   shownAs: 'client_refused',
@@ -167,6 +169,8 @@ export const ERRORS = {
     says: 'The decision could not be recorded, so no token is given.',
     retryAfter: 5,
   },
+  file_unreadable: ours('The file cannot be read.'),
+  file_not_written: ours('The file was not written.'),
   not_found: caller(404, 'invalid_request', 'There is nothing at this address.'),
   internal: { blame: 'us', status: 500, oauth: 'server_error', says: 'Something went wrong here.' },
 } as const satisfies Record<string, Row>

@@ -1,5 +1,6 @@
 import { BrokerError } from '../errors.ts'
 import { coverage, parseScopeList } from '../scopes.ts'
+import { sameBase } from '../urls.ts'
 import type { Grant } from './policy.ts'
 
 /** What a service asks for. */
@@ -78,9 +79,4 @@ function isTarget(
   const [resource] = resources
   if (audience !== undefined && audience !== upstream.id) return false
   return resource === undefined || sameBase(resource) === sameBase(upstream.fhirBase)
-}
-
-/** A URL after normalisation, without one slash at the end. */
-export function sameBase(url: string): string | null {
-  return URL.canParse(url) ? new URL(url).href.replace(/\/$/, '') : null
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Ask, authorise, refuseExcess, sameBase } from '../../../broker/access/authorise.ts'
+import { type Ask, authorise, refuseExcess } from '../../../broker/access/authorise.ts'
 import type { Grant } from '../../../broker/access/policy.ts'
 import type { BrokerError } from '../../../broker/errors.ts'
 import { PROFILES } from '../../../broker/profiles.ts'
@@ -171,9 +171,4 @@ test('what the EHR granted beyond the grant is refused', () => {
     expect.objectContaining({ code: 'scope_exceeds_grant' }),
   )
   expect(() => refuseExcess(patients, 'Patient.Read Patient.search')).not.toThrow()
-})
-
-test('a base URL is compared after normalisation', () => {
-  expect(sameBase('HTTPS://Ehr.example.com:443/a/../FHIR/')).toBe('https://ehr.example.com/FHIR')
-  expect(sameBase('::')).toBeNull()
 })
