@@ -104,6 +104,12 @@ export const ERRORS = {
     'invalid_target',
     'Several grants have this resource; add audience=<upstream id>.',
   ),
+  upstream_disabled: {
+    ...ours('This EHR is switched off here.'),
+    status: 503,
+    oauth: 'temporarily_unavailable',
+    retryAfter: 300,
+  },
   scope_malformed: policy(
     'invalid_scope',
     'The scope is not a list of scopes separated by single spaces.',

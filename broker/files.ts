@@ -32,10 +32,10 @@ export function readTextIfAny(path: string, most: number): string | null {
   return statSync(path, { throwIfNoEntry: false }) ? readText(path, most) : null
 }
 
-/** The names in a folder, in a fixed order; none where there is no such folder. Refused: `file_unreadable`. */
-export function namesIn(folder: string): string[] {
+/** The names in a folder, in a fixed order; null where there is no such folder. Refused: `file_unreadable`. */
+export function namesIn(folder: string): string[] | null {
   return guarded('file_unreadable', folder, () =>
-    statSync(folder, { throwIfNoEntry: false }) ? readdirSync(folder).sort() : [],
+    statSync(folder, { throwIfNoEntry: false }) ? readdirSync(folder).sort() : null,
   )
 }
 

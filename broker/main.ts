@@ -38,7 +38,12 @@ async function start(path: string): Promise<void> {
   })
   await app.listen({ host: config.listen.host, port: config.listen.port })
   log.info(
-    { issuer: config.issuer, upstreams: config.upstreams.size, services: config.services.size },
+    {
+      issuer: config.issuer,
+      upstreams: config.upstreams.size,
+      disabled: config.disabled.size,
+      services: config.services.size,
+    },
     'ready',
   )
 

@@ -20,3 +20,10 @@ export interface Upstream {
   /** Seconds from the first byte sent to the last received. */
   deadline: number
 }
+
+/** An upstream that is switched off: known, and no token is had there. */
+export interface DisabledUpstream {
+  id: string
+  fhirBase: string
+  reason: string
+}

@@ -17,6 +17,8 @@ const config = (
   return made
 }
 
+const OFF = { enabled: false, reason: 'contract ended' }
+
 const grant = (made: ConfigFile) => {
   const found = made.services['my-service']?.grants[0]
   if (!found) throw new Error('grant')
@@ -95,6 +97,34 @@ describe('is refused', () => {
       `/upstreams/${ID}/environment`,
     ],
     [
+      'an upstream without a token endpoint',
+      config((_, u) => delete u.tokenEndpoint),
+      `/upstreams/${ID}/tokenEndpoint`,
+    ],
+    [
+      'an upstream switched off without a reason',
+      config((_, u) => (u.enabled = false)),
+      `/upstreams/${ID}/reason`,
+    ],
+    [
+      'a reason for what is not switched off',
+      config((_, u) => (u.reason = 'contract ended')),
+      `/upstreams/${ID}/reason`,
+    ],
+    [
+      'the form of what is switched off',
+      config((_, u) => Object.assign(u, { ...OFF, fhirBase: 'http://ehr.example.com' })),
+      `/upstreams/${ID}/fhirBase`,
+    ],
+    [
+      'a grant beyond the app that is switched off',
+      config((c, u) => {
+        Object.assign(u, OFF)
+        grant(c).scopes = ['system/Patient.read', 'system/Task.read']
+      }),
+      '/services/my-service/grants/0/scopes',
+    ],
+    [
       'a grant at no upstream',
       config(c => (grant(c).upstream = 'nowhere')),
       '/services/my-service/grants/0/upstream',
@@ -137,6 +167,20 @@ describe('is allowed', () => {
       'trusted proxies',
       config(c =>
         Object.assign(c.listen, { behindProxy: true, trustedProxies: ['10.0.0.0/8', '::1'] }),
+      ),
+    ],
+    [
+      'an upstream that is switched off, without a token endpoint or keys, and granted',
+      config((_, u) => {
+        Object.assign(u, { ...OFF, environment: 'production' })
+        delete u.tokenEndpoint
+      }),
+    ],
+    ['an upstream that is on, and says so', config((_, u) => (u.enabled = true))],
+    [
+      'another scope list for a client ID where it is switched off',
+      config((c, u) =>
+        Object.assign(c.upstreams, { twin: { ...u, ...OFF, scopes: ['system/Task.read'] } }),
       ),
     ],
     ['an issuer over https', config(c => (c.issuer = 'https://broker.example.com:8443'))],

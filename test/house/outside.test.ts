@@ -20,6 +20,7 @@ const touching = (how: (file: string) => boolean): string[] => sourceFiles().fil
 test('files', () => {
   expect(touching(imports(/^node:fs/))).toEqual([
     'broker/audit.ts',
+    'broker/config-files.ts',
     'broker/config.ts',
     'broker/files.ts',
     'broker/keys/signing-keys.ts',
