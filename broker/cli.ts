@@ -4,6 +4,7 @@ import { relative, resolve } from 'node:path'
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { beginCommands } from './commands/begin.ts'
+import { discoverCommand } from './commands/discover.ts'
 import { type Terminal, told } from './commands/terminal.ts'
 import { ConfigError } from './config.ts'
 import { BrokerError } from './errors.ts'
@@ -47,10 +48,14 @@ const program = new Command('broker')
   )
 
 beginCommands(program, terminal)
+discoverCommand(program, terminal)
 
 /** What could not be done to whoever asked; anything else is a bug and keeps its stack. */
 function exitStatus(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  if (error instanceof CommanderError) {
+    if (error.code === 'usage') note(error.message)
+    return error.exitCode === 0 ? 0 : 2
+  }
   if (error instanceof ConfigError) note(error.message)
   else if (error instanceof BrokerError && error.code !== 'internal')
     note(told(error, terminal.show))

@@ -35,6 +35,12 @@ const outage = (says: string, retryAfter: number): Row => ({
   retryAfter,
 })
 
+const undiscovered = (says: string): Row => ({
+  blame: 'upstream',
+  status: 502,
+  oauth: 'server_error',
+  says,
+})
 const ours = (says: string): Row => ({ blame: 'us', status: 500, oauth: 'server_error', says })
 
 const CLIENT_REFUSED = {
@@ -161,6 +167,18 @@ export const ERRORS = {
     'The EHR issued a token that is about to expire.',
   ),
   scope_exceeds_grant: refused('server_error', 'The EHR granted more than this client may have.'),
+
+  fhir_base_unusable: caller(
+    400,
+    'invalid_request',
+    'The FHIR base must be an https URL (http on a loopback address) without user, query or fragment.',
+  ),
+  discovery_not_found: undiscovered('The FHIR server has no smart-configuration.'),
+  discovery_refused: undiscovered('The FHIR server refuses to show its smart-configuration.'),
+  discovery_malformed: undiscovered('The smart-configuration of the FHIR server cannot be used.'),
+  discovery_other_domain: undiscovered(
+    'The token endpoint is on another registrable domain than the FHIR base.',
+  ),
 
   signing_failed: {
     blame: 'us',

@@ -42,6 +42,7 @@ test('network', () => {
   ).toEqual([
     'broker/app.ts',
     'broker/upstream/connections.ts',
+    'broker/upstream/discovery-fetch.ts',
     'broker/upstream/token-endpoint.ts',
     'keys-pipeline/doctor/handshake.ts',
     'keys-pipeline/doctor/probe.ts',
