@@ -5,6 +5,7 @@ import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { beginCommands } from './commands/begin.ts'
 import { discoverCommand } from './commands/discover.ts'
+import { importCommand } from './commands/import.ts'
 import { type Terminal, told } from './commands/terminal.ts'
 import { ConfigError } from './config.ts'
 import { BrokerError } from './errors.ts'
@@ -49,6 +50,7 @@ const program = new Command('broker')
 
 beginCommands(program, terminal)
 discoverCommand(program, terminal)
+importCommand(program, terminal)
 
 /** What could not be done to whoever asked; anything else is a bug and keeps its stack. */
 function exitStatus(error: unknown): number {

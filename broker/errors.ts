@@ -193,6 +193,11 @@ export const ERRORS = {
     says: 'The decision could not be recorded, so no token is given.',
     retryAfter: 5,
   },
+  bundle_refused: caller(
+    400,
+    'invalid_request',
+    'The file is not a FHIR R4 Bundle of Endpoints that can be imported.',
+  ),
   file_unreadable: ours('The file cannot be read.'),
   file_not_written: ours('The file was not written.'),
   not_found: caller(404, 'invalid_request', 'There is nothing at this address.'),
