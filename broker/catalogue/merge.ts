@@ -10,7 +10,7 @@ export interface Off {
 export type Fields = Partial<
   Pick<
     UpstreamFile,
-    'fhirBase' | 'tokenEndpoint' | 'clientId' | 'environment' | 'profile' | 'scopes'
+    'fhirBase' | 'tokenEndpoint' | 'clientId' | 'environment' | 'profile' | 'scopes' | 'ca'
   >
 > & { off?: Off }
 
@@ -23,11 +23,12 @@ export const FIELDS = [
   'environment',
   'profile',
   'scopes',
+  'ca',
 ] as const satisfies readonly (keyof Fields)[]
 
 export type FieldName = (typeof FIELDS)[number]
 
-/** What the import wants: a value, null for none, or no opinion where it has not learned anything. */
+/** What the import wants: a value, null for none, or no opinion where it has learned nothing. */
 export type Wanted = { [Name in FieldName]?: Fields[Name] | null }
 
 export interface Change {
@@ -67,10 +68,11 @@ export function merge(last: Fields, file: Fields, wanted: Wanted): Merged {
 
 /** The fields of a file. */
 export function fieldsOf(upstream: UpstreamFile): Fields {
-  const { fhirBase, tokenEndpoint, clientId, environment, profile, scopes } = upstream
+  const { fhirBase, tokenEndpoint, clientId, environment, profile, scopes, ca } = upstream
   return {
     ...{ fhirBase, clientId, environment, profile, scopes },
     ...(tokenEndpoint !== undefined && { tokenEndpoint }),
+    ...(ca !== undefined && { ca }),
     ...(upstream.enabled === false && { off: { enabled: false, reason: upstream.reason ?? '' } }),
   }
 }

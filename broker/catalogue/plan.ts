@@ -13,7 +13,7 @@ import { changedFile, newFile } from './upstream-yaml.ts'
 export type Existing = ReadonlyMap<string, { upstream: UpstreamFile; source: Source }>
 
 /** What the operator says of every hospital alike. */
-export type Given = Required<Pick<UpstreamFile, 'clientId' | 'environment' | 'profile' | 'scopes'>>
+export type Given = Pick<UpstreamFile, 'clientId' | 'environment' | 'profile' | 'scopes' | 'ca'>
 
 /** Where a hospital stands before it is asked. */
 export interface Match {

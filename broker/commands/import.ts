@@ -1,3 +1,4 @@
+import { relative } from 'node:path'
 import type { Command } from 'commander'
 import { shown } from '../../keys-pipeline/errors.ts'
 import { importBundle } from '../catalogue/import.ts'
@@ -70,7 +71,11 @@ async function run(
   const imported = await importBundle(
     {
       ...{ bundle, folder, accepted, again, dryRun, removeGone },
-      given: { clientId, environment, profile, scopes: [...scopes] },
+      given: {
+        ...{ clientId, environment, profile, scopes: [...scopes] },
+        // Paths in an upstream's file are relative to it.
+        ...(given.ca !== undefined && { ca: relative(folder, given.ca) }),
+      },
     },
     {
       ask: fhirBase => asOutcome(discover({ fhirBase, clientId, alg, accepted }, visit)),
