@@ -70,9 +70,11 @@ export interface Tenants {
   asked: string[]
   /** What a tenant answers in place of its smart-configuration, by the path of its FHIR base. */
   answers: Map<string, Answer>
-  /** Called when so many have been asked. */
-  after: { count: number; then: () => void } | null
-  /** How many were answered at once at the most. */
+  /** Nobody is answered before so many wait. */
+  hold: number
+  /** From the so-manieth on nobody is answered, and this is told of it. */
+  silence: { from: number; begun: () => void } | null
+  /** How many waited at once at the most. */
   most: () => number
   tokenEndpoint: (path: string) => string
   close: () => Promise<void>
@@ -82,9 +84,10 @@ export async function serveTenants(tls: { cert: string; key: string }): Promise<
   const server = createServer(tls)
   await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
   const origin = `https://localhost:${(server.address() as AddressInfo).port}`
-  let [running, most] = [0, 0]
+  const waiting: (() => void)[] = []
+  let most = 0
   const tenants: Tenants = {
-    ...{ origin, asked: [], answers: new Map(), after: null },
+    ...{ origin, asked: [], answers: new Map(), hold: 1, silence: null },
     most: () => most,
     tokenEndpoint: path => `${origin}/${path.split('/')[1]}/oauth2/token`,
     close: () =>
@@ -96,14 +99,12 @@ export async function serveTenants(tls: { cert: string; key: string }): Promise<
   server.on('request', (request: IncomingMessage, reply: ServerResponse) => {
     const path = (request.url ?? '').replace('/.well-known/smart-configuration', '')
     tenants.asked.push(path)
-    most = Math.max(most, ++running)
-    reply.once('close', () => running--)
-    const { after, answers } = tenants
-    if (after !== null && tenants.asked.length >= after.count) return after.then()
-    const answer = answers.get(path)
-    if (answer) return answer(request, reply)
-    // Answered a moment later, so that as many wait as may.
-    setImmediate(() => json({ token_endpoint: tenants.tokenEndpoint(path) })(request, reply))
+    const { silence, answers } = tenants
+    if (silence !== null && tenants.asked.length >= silence.from) return silence.begun()
+    const answer = answers.get(path) ?? json({ token_endpoint: tenants.tokenEndpoint(path) })
+    waiting.push(() => answer(request, reply))
+    most = Math.max(most, waiting.length)
+    if (waiting.length >= tenants.hold) for (const each of waiting.splice(0)) each()
   })
   return tenants
 }
