@@ -7,7 +7,7 @@ import { planJson, planReport } from '../catalogue/report.ts'
 import { ConfigError } from '../config.ts'
 import { BrokerError } from '../errors.ts'
 import { PROFILES } from '../profiles.ts'
-import { discover } from '../upstream/discovery.ts'
+import { type Discovered, discover, WARNINGS, type WarningCode } from '../upstream/discovery.ts'
 import { openVisits, type Visits } from '../upstream/discovery-fetch.ts'
 import { type AskOptions, authoritiesIn, optionsIn, type UpstreamOptions } from './options.ts'
 import { type Terminal, told } from './terminal.ts'
@@ -78,7 +78,13 @@ async function run(
       },
     },
     {
-      ask: fhirBase => asOutcome(discover({ fhirBase, clientId, alg, accepted }, visit)),
+      ask: async fhirBase => {
+        const [outcome, warnings] = await settled(
+          discover({ fhirBase, clientId, alg, accepted }, visit),
+        )
+        for (const code of warnings) note(shown(`${fhirBase}: ${WARNINGS[code]} (${code})`))
+        return outcome
+      },
       asked: (done, all, { names }, outcome) =>
         note(shown(`${done}/${all} ${names[0]}: ${'cause' in outcome ? outcome.cause : 'found'}`)),
       show: plan => {
@@ -93,11 +99,14 @@ async function run(
 /** Characters. As many as a reason may have in the config. */
 const MOST_CAUSE = 1000
 
-async function asOutcome(discovering: ReturnType<typeof discover>): Promise<Outcome> {
+async function settled(
+  discovering: Promise<Discovered>,
+): Promise<[Outcome, readonly WarningCode[]]> {
   try {
-    return { tokenEndpoint: (await discovering).tokenEndpoint }
+    const { tokenEndpoint, warnings } = await discovering
+    return [{ tokenEndpoint }, warnings]
   } catch (error) {
     if (!(error instanceof BrokerError) || error.code === 'internal') throw error
-    return { cause: told(error).slice(0, MOST_CAUSE) }
+    return [{ cause: told(error).slice(0, MOST_CAUSE) }, []]
   }
 }
