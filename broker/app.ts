@@ -131,13 +131,18 @@ export function buildApp(config: Config, ports: Ports): Broker {
     onRefreshFailed: (upstream, { code, facts }) =>
       log.warn({ upstream: upstream.id, code, ...facts }, 'refresh failed'),
   }
-  const policy = compilePolicy(config.generation, config.services, config.upstreams)
+  const policy = compilePolicy(
+    config.generation,
+    config.services,
+    config.upstreams,
+    config.disabled,
+  )
   const rooms: Rooms = {
     policy: () => policy,
     authenticate: (presented, { secretsOf }) => authenticate(presented, secretsOf),
     claimedId,
-    authorise: (service, ask, { grantsOf, upstreams }) =>
-      authorise(grantsOf(service), ask, upstreams),
+    authorise: (service, ask, { grantsOf, upstreams, disabledOf }) =>
+      authorise(grantsOf(service), ask, upstreams, disabledOf(service)),
     obtain: obtainWith(fetching),
     refuseExcess,
     audit,

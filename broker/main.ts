@@ -53,7 +53,12 @@ async function start(path: string): Promise<void> {
     ),
   )
   log.info(
-    { issuer: config.issuer, upstreams: config.upstreams.size, services: config.services.size },
+    {
+      issuer: config.issuer,
+      upstreams: config.upstreams.size,
+      disabled: config.disabled.size,
+      services: config.services.size,
+    },
     'ready',
   )
 

@@ -21,8 +21,9 @@ test('files', () => {
   expect(touching(imports(/^node:fs/))).toEqual([
     'broker/admin-socket.ts',
     'broker/audit.ts',
-    'broker/cli.ts',
+    'broker/config-files.ts',
     'broker/config.ts',
+    'broker/files.ts',
     'broker/keys/signing-keys.ts',
     'keys-pipeline/built-site.ts',
     'keys-pipeline/generate.ts',
@@ -47,6 +48,7 @@ test('network', () => {
     'broker/app.ts',
     'broker/http/admin.ts',
     'broker/upstream/connections.ts',
+    'broker/upstream/discovery-fetch.ts',
     'broker/upstream/token-endpoint.ts',
     'keys-pipeline/doctor/handshake.ts',
     'keys-pipeline/doctor/probe.ts',
@@ -64,6 +66,7 @@ test('time', () => {
       ),
     ),
   ).toEqual([
+    'broker/cli.ts',
     'broker/clock.ts',
     'broker/main.ts',
     'broker/upstream/token-endpoint.ts',
