@@ -15,6 +15,8 @@ export interface ConfigFiles {
   generation: string
   /** When the config file last changed, in milliseconds since the epoch. */
   changed: number
+  /** The file, and the folder of upstreams. */
+  sources: readonly string[]
   /** The complaint with the file and the line it is about. */
   place: (complaint: Complaint) => Placed
   /** A path that stands at that place, made absolute: it is relative to the file it stands in. */
@@ -41,6 +43,7 @@ export function openConfigFiles(path: string): ConfigFiles | Placed[] {
     file: withFolder(main.value as MainFile, folder),
     generation: generationOf(main, folder),
     changed,
+    sources: [resolve(path), ...folderOf(main)],
     place: ({ at, message }) => {
       const [source, within] = findIn(main, folder, at)
       return placeIn(source, { at: within, message })
@@ -77,6 +80,11 @@ function openFolder(main: Source): UpstreamFolder {
     const complaint = placeIn(main, { at: '/upstreamFolder', message })
     return { upstreams: new Map(), complaints: [complaint] }
   }
+}
+
+function folderOf({ file, value }: Source): string[] {
+  const { upstreamFolder } = value as MainFile
+  return upstreamFolder === undefined ? [] : [resolve(dirname(file), upstreamFolder)]
 }
 
 const withFolder = (file: MainFile, { upstreams }: UpstreamFolder): ConfigFile => ({

@@ -29,6 +29,8 @@ export interface Config {
   upstreams: ReadonlyMap<string, Upstream>
   disabled: ReadonlyMap<string, DisabledUpstream>
   services: ReadonlyMap<string, ServiceRules>
+  /** Files and folders that it was made from, absolute: another config may come of a change to one of them. */
+  sources: readonly string[]
 }
 
 /** One environment's keys: the private halves, and where the public ones are published, if that is known. */
@@ -82,13 +84,15 @@ export function readConfig(
 }
 
 /** Files that the config names are read here, so that a missing one is a complaint and not a crash later. */
-function settle({ file, generation, changed, pathAt }: ConfigFiles): {
+function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
   config: Config
   complaints: Complaint[]
 } {
   const complaints: Complaint[] = []
+  const named: string[] = []
   const read = (given: string, at: string): string | null => {
     const path = pathAt(at, given)
+    named.push(path)
     try {
       return readFileSync(path, 'utf8')
     } catch (error) {
@@ -164,6 +168,13 @@ function settle({ file, generation, changed, pathAt }: ConfigFiles): {
     upstreams: new Map(upstreams),
     disabled: new Map(off.map(([id, { fhirBase, reason = '' }]) => [id, { id, fhirBase, reason }])),
     services: new Map(Object.entries(file.services)),
+    sources: [
+      ...new Set([
+        ...sources,
+        ...environments.map(([, { folder }]) => pathAt('/keys', folder)),
+        ...named,
+      ]),
+    ],
   }
   return { config, complaints }
 }

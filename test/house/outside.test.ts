@@ -24,6 +24,7 @@ test('files', () => {
     'broker/config-files.ts',
     'broker/config.ts',
     'broker/files.ts',
+    'broker/fingerprint.ts',
     'broker/keys/signing-keys.ts',
     'keys-pipeline/built-site.ts',
     'keys-pipeline/generate.ts',
@@ -45,8 +46,8 @@ test('network', () => {
   ).toEqual([
     'broker/admin-client.ts',
     'broker/admin-socket.ts',
-    'broker/app.ts',
     'broker/http/admin.ts',
+    'broker/http/listener.ts',
     'broker/upstream/connections.ts',
     'broker/upstream/discovery-fetch.ts',
     'broker/upstream/token-endpoint.ts',
@@ -82,6 +83,7 @@ test('chance', () => {
   ).toEqual([
     'broker/app.ts',
     'broker/cli.ts',
+    'broker/http/listener.ts',
     'broker/main.ts',
     'keys-pipeline/generate.ts',
     'keys-pipeline/serve.ts',
