@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import {
@@ -146,6 +147,18 @@ describe('the first import', () => {
     expect(stepOf(plan, first)).toMatchObject({ kind: 'same', isOff: false, cause: 'no answer' })
     expect(readFileSync(join(others, 'mine.yaml'), 'utf8')).toBe(text)
   })
+})
+
+test('four are asked at a time', async () => {
+  let [running, most] = [0, 0]
+  const ask = async (fhirBase: string) => {
+    most = Math.max(most, ++running)
+    for (let turns = 0; turns < 10; turns++) await turn()
+    running--
+    return { tokenEndpoint: tokenOf(fhirBase) }
+  }
+  await importBundle(request(hospitals), { ...ports(), ask })
+  expect(most).toBe(4)
 })
 
 describe('the second import', () => {
