@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -349,6 +349,13 @@ describe('nothing is written', () => {
     const parts = { again: true, removeGone: true, ...withClient('x'), dryRun: true }
     expect(kinds(await imported(hospitals.slice(2), parts))).toEqual(['10 changed'])
     expect(tree()).toEqual(before)
+  })
+
+  test('of a list that is too large to be one', async () => {
+    const given = request(hospitals)
+    truncateSync(given.bundle, 64 * 1024 * 1024 + 1)
+    await expect(importBundle(given, ports())).rejects.toMatchObject({ code: 'file_unreadable' })
+    expect([asked, existsSync(folder)]).toEqual([[], false])
   })
 
   test('before the difference is shown', async () => {
