@@ -1,4 +1,12 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { BrokerError } from '../../broker/errors.ts'
@@ -76,6 +84,12 @@ test('a file is replaced whole, and no scratch is left', () => {
   expect([readText(at('a.yaml'), 10), readText(at('new.yaml'), 10)]).toEqual(['another', 'new'])
   expect(readdirSync(folder).filter(name => name.startsWith('.'))).toEqual([])
   expect(failure(() => replaceFile(at('nowhere/a'), 'x'))).toEqual(['file_not_written', 'ENOENT'])
+})
+
+test('whoever has the old file open reads it to its end', () => {
+  linkSync(at('a.yaml'), at('old'))
+  replaceFile(at('a.yaml'), 'another')
+  expect([readText(at('old'), 10), readText(at('a.yaml'), 10)]).toEqual(['a', 'another'])
 })
 
 test('a draft that cannot be put in its place leaves the old file and no scratch', () => {

@@ -102,7 +102,12 @@ export async function serveTenants(tls: { cert: string; key: string }): Promise<
     const { silence, answers } = tenants
     if (silence !== null && tenants.asked.length >= silence.from) return silence.begun()
     const answer = answers.get(path) ?? json({ token_endpoint: tenants.tokenEndpoint(path) })
-    waiting.push(() => answer(request, reply))
+    const give = (): void => answer(request, reply)
+    waiting.push(give)
+    // Who has hung up does not wait any more.
+    reply.once('close', () => {
+      if (waiting.includes(give)) waiting.splice(waiting.indexOf(give), 1)
+    })
     most = Math.max(most, waiting.length)
     if (waiting.length >= tenants.hold) for (const each of waiting.splice(0)) each()
   })

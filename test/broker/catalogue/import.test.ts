@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import {
@@ -146,6 +147,18 @@ describe('the first import', () => {
     expect(stepOf(plan, first)).toMatchObject({ kind: 'same', isOff: false, cause: 'no answer' })
     expect(readFileSync(join(others, 'mine.yaml'), 'utf8')).toBe(text)
   })
+})
+
+test('four are asked at a time', async () => {
+  let [running, most] = [0, 0]
+  const ask = async (fhirBase: string) => {
+    most = Math.max(most, ++running)
+    for (let turns = 0; turns < 10; turns++) await turn()
+    running--
+    return { tokenEndpoint: tokenOf(fhirBase) }
+  }
+  await importBundle(request(hospitals), { ...ports(), ask })
+  expect(most).toBe(4)
 })
 
 describe('the second import', () => {
@@ -336,6 +349,13 @@ describe('nothing is written', () => {
     const parts = { again: true, removeGone: true, ...withClient('x'), dryRun: true }
     expect(kinds(await imported(hospitals.slice(2), parts))).toEqual(['10 changed'])
     expect(tree()).toEqual(before)
+  })
+
+  test('of a list that is too large to be one', async () => {
+    const given = request(hospitals)
+    truncateSync(given.bundle, 64 * 1024 * 1024 + 1)
+    await expect(importBundle(given, ports())).rejects.toMatchObject({ code: 'file_unreadable' })
+    expect([asked, existsSync(folder)]).toEqual([[], false])
   })
 
   test('before the difference is shown', async () => {

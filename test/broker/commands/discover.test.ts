@@ -164,10 +164,13 @@ describe('a config', () => {
     ])
   })
 
-  test('is asked four at a time', async () => {
+  test('is asked four at a time, and never five', async () => {
     configOf(Array.from({ length: 20 }, (_, at) => `h${at}`))
     tenants.hold = 4
     expect((await discover('--config', 'broker.yaml')).code).toBe(0)
+    configOf(['a', 'b', 'c', 'd', 'e'])
+    tenants.hold = 5
+    expect((await discover('--config', 'broker.yaml', '--deadline', '1')).code).toBe(1)
     expect(tenants.most()).toBe(4)
   })
 
