@@ -143,3 +143,47 @@ test('asked to stop, it answers what is under way, ends with 0 and leaves the au
   expect(records.map(line => JSON.parse(line).decision)).toEqual(['granted'])
   await epic.stop()
 })
+
+test('SIGHUP takes a new config, and keeps the old one where it is wrong', async () => {
+  const issuer = writeConfig(await freePort())
+  const running = await start(BROKER_MAIN, ['--config', 'broker.yaml'], /"msg":"ready"/, {
+    cwd: folder,
+  })
+  const path = join(folder, 'broker.yaml')
+  const ask = async (secret: string): Promise<number> => {
+    const { status } = await fetch(`${issuer}/oauth2/token`, {
+      method: 'POST',
+      headers: { authorization: basic('my-service', secret) },
+      body: new URLSearchParams({ grant_type: 'client_credentials', audience: 'nowhere' }),
+    })
+    return status
+  }
+  expect(await ask('secret')).toBe(400)
+  const config = parse(readFileSync(path, 'utf8'))
+  config.services['my-service'].secretSha256 = [secretHash('another')]
+  writeFileSync(path, stringify(config))
+  running.signal('SIGHUP')
+  await expect.poll(running.output).toContain('new config taken')
+  expect([await ask('secret'), await ask('another')]).toEqual([401, 400])
+  writeFileSync(path, 'issuer: [')
+  running.signal('SIGHUP')
+  await expect.poll(running.output).toContain('the config is not taken')
+  expect(await ask('another')).toBe(400)
+  writeFileSync(path, stringify({ ...config, issuer: 'https://other.example.com' }))
+  running.signal('SIGHUP')
+  await expect.poll(running.output).toContain('/issuer')
+  expect((await running.stop()).code).toBe(0)
+})
+
+test('a change of the file is taken by itself', async () => {
+  const issuer = writeConfig(await freePort())
+  const running = await start(BROKER_MAIN, ['--config', 'broker.yaml'], /"msg":"ready"/, {
+    cwd: folder,
+  })
+  const config = parse(readFileSync(join(folder, 'broker.yaml'), 'utf8'))
+  config.services['another-service'] = { secretSha256: [secretHash('another')], grants: [] }
+  writeFileSync(join(folder, 'broker.yaml'), stringify(config))
+  await expect.poll(running.output, { timeout: 20_000 }).toContain('new config taken')
+  expect((await fetch(`${issuer}/readyz`)).status).toBe(200)
+  await running.stop()
+})
