@@ -20,6 +20,7 @@ const OPERATIONS: [string, ...string[]][] = [
   [`${REPOSITORY}/compare/{basehead}`, 'get'],
   [`${REPOSITORY}/deployments`, 'get'],
   [`${REPOSITORY}/deployments/{deployment_id}/statuses`, 'get'],
+  [`${REPOSITORY}/git/blobs`, 'post'],
   [`${REPOSITORY}/git/blobs/{file_sha}`, 'get'],
   [`${REPOSITORY}/git/commits`, 'post'],
   [`${REPOSITORY}/git/commits/{commit_sha}`, 'get'],
