@@ -48,7 +48,7 @@ export async function compare(github: GitHub, base: string, head: string): Promi
   return comparisonOf(readReply(github, data))
 }
 
-export function comparisonOf(reply: Static<typeof Reply>): Comparison {
+function comparisonOf(reply: Static<typeof Reply>): Comparison {
   const { ahead_by, behind_by, total_commits, commits, files = [] } = reply
   const isWhole = commits.length === total_commits
   return {
@@ -79,8 +79,7 @@ export const isSame = (these: Changes, those: Changes | null): boolean =>
  *
  * @see Pro Git, "Git Objects": the hash of a header and the bytes
  */
-export function blobSha(content: string, digits: number): string {
-  const bytes = Buffer.from(content)
+export function blobSha(bytes: Buffer, digits: number): string {
   const object = Buffer.concat([Buffer.from(`blob ${bytes.length}\0`), bytes])
   return hash(digits === 64 ? 'sha256' : 'sha1', object, 'hex')
 }

@@ -1,221 +1,166 @@
-import Type from 'typebox'
-import { finding, PipelineError } from '../errors.ts'
-import { blobSha, type Changes, type Comparison, compare, isSame } from './changes.ts'
+import { hash } from 'node:crypto'
+import { PipelineError, refuseAny } from '../errors.ts'
+import { ENVIRONMENTS } from '../key-set.ts'
+import { judgeFiles } from '../pipeline.ts'
 import type { GitHub } from './client.ts'
-import { isMissing } from './failure.ts'
-import { gitObjects } from './git-objects.ts'
-import { titled } from './markdown.ts'
-import { replyReader } from './reply.ts'
-import { defaultBranch } from './repository.ts'
+import { type GitObjects, gitObjects } from './git-objects.ts'
+import {
+  type Applied,
+  applyChanges,
+  type CommittedKeys,
+  KEYS_FOLDER,
+  type KeyChange,
+  type MovedKey,
+} from './key-changes.ts'
+import { fenced, titled } from './markdown.ts'
+import { makeCommit, moveBranch, moveOf, type Work } from './proposal-branch.ts'
+import { newestPull, openPull } from './pulls.ts'
+import { headOfDefaultBranch } from './repository.ts'
 
-/** A change of key files, as people will review it. */
-export interface Proposal {
-  /** The same branch is the same proposal: with an open pull request it is that one that is brought up to date. */
-  branch: string
+/** What would be proposed, against the default branch as it is now. */
+export interface Plan extends Work {
+  base: string
   title: string
   body: string
-  message: string
-  /** Below `keys-pipeline/keys/`; null takes the file away. */
-  files: readonly { path: string; content: string | null }[]
 }
 
 export type Proposed =
-  | { did: 'opened' | 'updated' | 'unchanged'; number: number; url: string }
+  | {
+      /** `declined`: somebody has closed it, and it is not asked again; whoever wants it reopens it. */
+      did: 'opened' | 'updated' | 'unchanged' | 'declined'
+      plan: Plan
+      number: number
+      url: string
+    }
   /** The default branch is like that already. */
   | { did: 'unneeded' }
 
-const KEY_PATH = /^keys-pipeline\/keys(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._-]+)+$/
-const BRANCH = /^(?!.*(\/\/|\.\.|\.lock(\/|$)|\.$))[A-Za-z0-9][A-Za-z0-9._/-]{0,198}[A-Za-z0-9]$/
+/** A branch or a pull request that somebody else was quicker with is looked at again. */
+const MOST_PASSES = 3
 
-const Sha = Type.String({ pattern: '^([0-9a-f]{40}|[0-9a-f]{64})$' })
-const readRef = replyReader('reference', Type.Object({ object: Type.Object({ sha: Sha }) }))
-const readObject = replyReader('object of git', Type.Object({ sha: Sha }))
-const readCommit = replyReader('commit', Type.Object({ tree: Type.Object({ sha: Sha }) }))
-const readPull = replyReader(
-  'pull request',
-  Type.Object({ number: Type.Integer(), html_url: Type.String() }),
-)
-const readPulls = replyReader(
-  'list of pull requests',
-  Type.Array(
-    Type.Object({
-      number: Type.Integer(),
-      html_url: Type.String(),
-      head: Type.Object({
-        repo: Type.Union([Type.Object({ full_name: Type.String() }), Type.Null()]),
-      }),
-    }),
-  ),
-)
 /**
- * A pull request against the default branch that makes the change in one commit, and nothing else. A repeat finds the
- * pull request there is, and adds a commit to it only where the change differs. Nothing is ever pushed by force: a
- * branch that was left over, by a proposal that was closed or merged, goes on from where it is.
+ * A pull request that makes these changes in one commit of `keys-pipeline/keys/`, and nothing else. The same keys that
+ * come and go are the same proposal, with the same branch: a repeat finds the pull request there is, and adds a commit
+ * to it only where the default branch has moved so that the change is another. Nothing is pushed by force.
  *
- * Refused: `file_unknown` (a path outside `keys-pipeline/keys/`), `github_*`; `github_failed` also for a branch that
- * holds commits of somebody else and another change.
+ * Refused: what `planProposal` refuses, before anything is sent; `branch_taken`; `github_*`, after which a repeat goes
+ * on from where this one ended.
  */
-export async function proposeChange(github: GitHub, proposal: Proposal): Promise<Proposed> {
-  const base = await defaultBranch(github)
-  refuseUnfit(github, proposal, base)
-  const baseSha = await headOf(github, base)
-  if (baseSha === null) throw failed(github, `there is no branch ${base}`)
-  const changes = await changesTo(github, baseSha, proposal)
-  if (changes.size === 0) return { did: 'unneeded' }
-  const head = await headOf(github, proposal.branch)
-  const comparison = head === null ? null : await compare(github, baseSha, head)
-  const isThere = comparison !== null && isSame(changes, comparison.changes)
-  const pull = head === null ? null : await openPull(github, proposal.branch, base)
-  if (isThere && pull !== null) return { did: 'unchanged', ...pull }
-  if (!isThere) {
-    if (comparison !== null && !isOurs(comparison, proposal.branch))
-      throw failed(github, `the branch ${proposal.branch} holds commits of somebody else`)
-    const parents = parentsOf(baseSha, head, comparison)
-    await push(github, proposal, { changes, baseSha, head, parents })
+export async function proposeKeys(
+  github: GitHub,
+  changes: readonly KeyChange[],
+): Promise<Proposed> {
+  const objects = gitObjects(github)
+  for (let pass = 1; ; pass++) {
+    const plan = await planFrom(github, objects, changes)
+    if (plan === null) return { did: 'unneeded' }
+    const sent = await send(github, plan)
+    if (!(sent instanceof PipelineError)) return sent
+    if (pass === MOST_PASSES) throw sent
   }
-  return pull === null
-    ? { did: 'opened', ...(await openNew(github, proposal, base)) }
-    : { did: 'updated', ...(await retitle(github, proposal, pull.number)) }
 }
 
-function refuseUnfit(github: GitHub, { branch, files }: Proposal, base: string): void {
-  const seen = new Set<string>()
-  for (const { path } of files) {
-    if (!KEY_PATH.test(path) || seen.has(path))
-      throw new PipelineError(
-        finding('file_unknown', path.slice(0, 200), 'is no path of its own in keys-pipeline/keys/'),
-      )
-    seen.add(path)
+/**
+ * What `proposeKeys` would do; null where there is nothing to do. Nothing is sent.
+ *
+ * Refused: `file_unknown`, `file_exists`, and each finding of the keys as they would be; `github_*`.
+ */
+export const planProposal = (github: GitHub, changes: readonly KeyChange[]): Promise<Plan | null> =>
+  planFrom(github, gitObjects(github), changes)
+
+async function planFrom(
+  github: GitHub,
+  objects: GitObjects,
+  changes: readonly KeyChange[],
+): Promise<Plan | null> {
+  const { branch: base, sha: baseSha } = await headOfDefaultBranch(github)
+  const applied = applyChanges(await keysAt(objects, baseSha), changes)
+  if (applied.files.size === 0) return null
+  refuseAny(judgeFiles(KEYS_FOLDER, applied.after).findings)
+  const title = titleOf(applied)
+  const branch = branchOf(applied)
+  return {
+    branch,
+    base,
+    baseSha,
+    title,
+    message: title,
+    body: bodyOf(applied),
+    files: applied.files,
   }
-  if (branch === base || !BRANCH.test(branch))
-    throw failed(github, `${branch.slice(0, 200)} is no branch for a proposal`)
 }
 
-async function headOf(github: GitHub, branch: string): Promise<string | null> {
-  const { octokit, owner, repo } = github
+async function keysAt(objects: GitObjects, sha: string): Promise<CommittedKeys> {
+  const [production, nonprod] = await Promise.all(
+    ENVIRONMENTS.map(async environment => {
+      const files = await objects.filesBelow(sha, `${KEYS_FOLDER}/${environment}`)
+      return Promise.all(files.map(async ({ path, read }) => ({ path, bytes: await read() })))
+    }),
+  )
+  return { production: production ?? [], nonprod: nonprod ?? [] }
+}
+
+/** A failure to return is one that a second look may explain; any other is thrown. */
+async function send(github: GitHub, plan: Plan): Promise<Proposed | PipelineError> {
+  const pull = await newestPull(github, plan.branch, plan.base)
+  if (pull?.isDeclined) return { did: 'declined', plan, number: pull.number, url: pull.url }
+  const move = await moveOf(github, plan)
+  if (move !== null) {
+    const to = await makeCommit(github, plan, move.parents)
+    const moved = await attempted(moveBranch(github, plan.branch, { from: move.head, to }))
+    if (moved instanceof PipelineError) return moved
+  }
+  if (pull?.isOpen) {
+    const { number, url } = pull
+    return { did: move === null ? 'unchanged' : 'updated', plan, number, url }
+  }
+  const opened = await attempted(openPull(github, plan))
+  return opened instanceof PipelineError ? opened : { did: 'opened', plan, ...opened }
+}
+
+async function attempted<T>(work: Promise<T>): Promise<T | PipelineError> {
   try {
-    const { data } = await octokit.rest.git.getRef({ owner, repo, ref: `heads/${branch}` })
-    return readRef(github, data).object.sha
+    return await work
   } catch (error) {
-    if (isMissing(error)) return null
+    if (error instanceof PipelineError && error.code === 'github_failed') return error
     throw error
   }
 }
 
-/** What the proposal changes in that commit; GitHub refuses the removal of what is not there. */
-async function changesTo(github: GitHub, sha: string, { files }: Proposal): Promise<Changes> {
-  const objects = gitObjects(github)
-  const changes = new Map<string, string | null>()
-  for (const { path, content } of files) {
-    const now = (await objects.file(sha, path))?.sha ?? null
-    const next = content === null ? null : blobSha(content, sha.length)
-    if (now !== next) changes.set(path, next)
-  }
-  return changes
+/** By the names of the files: those of keys are thumbprints. */
+function branchOf({ files }: Applied): string {
+  const moves = [...files].map(([path, bytes]) => `${bytes === null ? '-' : '+'}${path}`)
+  return `lockstep/keys-${hash('sha256', moves.sort().join('\n')).slice(0, 16)}`
 }
 
-/** The last line of our commits, by which they are known again. */
-const trailer = (branch: string): string => `Lockstep-Proposal: ${branch}`
-
-const isOurs = ({ messages }: Comparison, branch: string): boolean =>
-  messages?.every(message => message.trimEnd().split('\n').at(-1) === trailer(branch)) ?? false
-
-/** The new commit follows what the branch holds, and what has come to the default branch since. */
-function parentsOf(base: string, head: string | null, comparison: Comparison | null): string[] {
-  if (head === null || comparison === null || comparison.aheadBy === 0) return [base]
-  return comparison.behindBy === 0 ? [head] : [head, base]
+function titleOf({ come, go }: Applied): string {
+  const said = [
+    ...(come.length > 0 ? [phrase('Add', come, 'to')] : []),
+    ...(go.length > 0 ? [phrase('Retire', go, 'from')] : []),
+  ]
+  return titled(said.length > 0 ? said.join('; ') : 'Record what is known of the keys')
 }
 
-interface Push {
-  changes: Changes
-  baseSha: string
-  head: string | null
-  parents: string[]
+function phrase(verb: string, keys: readonly MovedKey[], where: string): string {
+  const places = [...new Set(keys.map(each => each.environment))].join(' and ')
+  const [first] = keys
+  const what = keys.length === 1 ? `key ${first?.key.jwk.kid}` : `${keys.length} keys`
+  return `${verb} ${what} ${where} ${places}`
 }
 
-async function push(
-  github: GitHub,
-  { branch, message, files }: Proposal,
-  { changes, baseSha, head, parents }: Push,
-): Promise<void> {
-  const { octokit, owner, repo } = github
-  const base = await octokit.rest.git.getCommit({ owner, repo, commit_sha: baseSha })
-  const blob = { mode: '100644', type: 'blob' } as const
-  const tree = await octokit.rest.git.createTree({
-    owner,
-    repo,
-    base_tree: readCommit(github, base.data).tree.sha,
-    tree: files
-      .filter(({ path }) => changes.has(path))
-      .map(({ path, content }) =>
-        content === null ? { path, ...blob, sha: null } : { path, ...blob, content },
-      ),
-  })
-  const commit = await octokit.rest.git.createCommit({
-    owner,
-    repo,
-    message: `${message.trimEnd()}\n\n${trailer(branch)}`,
-    tree: readObject(github, tree.data).sha,
-    parents,
-  })
-  const { sha } = readObject(github, commit.data)
-  if (head === null)
-    await octokit.rest.git.createRef({ owner, repo, ref: `refs/heads/${branch}`, sha })
-  else await octokit.rest.git.updateRef({ owner, repo, ref: `heads/${branch}`, sha, force: false })
+function bodyOf({ files, come, go }: Applied): string {
+  const lines = [
+    ...come.map(each => `+ ${about(each)}`),
+    ...go.map(each => `- ${about(each)}: ${each.reason}`),
+    '',
+    ...files.keys(),
+  ]
+  return [
+    fenced(lines.join('\n')),
+    'Compare the thumbprint with what the holder of the key says. The check judge-keys shows both key sets before and after; nothing is published before this is merged.',
+    'Close this pull request to decline it: it is not opened again. Reopen it to change your mind.',
+  ].join('\n\n')
 }
 
-interface Pull {
-  number: number
-  url: string
-}
-
-async function openPull(github: GitHub, branch: string, base: string): Promise<Pull | null> {
-  const { octokit, owner, repo, repository } = github
-  const { data } = await octokit.rest.pulls.list({
-    owner,
-    repo,
-    head: `${owner}:${branch}`,
-    base,
-    state: 'open',
-  })
-  // A fork of the same owner has branches of the same names.
-  const found = readPulls(github, data).find(
-    ({ head }) => head.repo?.full_name.toLowerCase() === repository.toLowerCase(),
-  )
-  return found ? { number: found.number, url: found.html_url } : null
-}
-
-async function openNew(
-  github: GitHub,
-  { branch, title, body }: Proposal,
-  base: string,
-): Promise<Pull> {
-  const { octokit, owner, repo } = github
-  const { data } = await octokit.rest.pulls.create({
-    owner,
-    repo,
-    head: branch,
-    base,
-    title: titled(title),
-    body,
-  })
-  const { number, html_url } = readPull(github, data)
-  return { number, url: html_url }
-}
-
-async function retitle(github: GitHub, proposal: Proposal, pull_number: number): Promise<Pull> {
-  const { octokit, owner, repo } = github
-  const { title, body } = proposal
-  const { data } = await octokit.rest.pulls.update({
-    owner,
-    repo,
-    pull_number,
-    title: titled(title),
-    body,
-  })
-  const { number, html_url } = readPull(github, data)
-  return { number, url: html_url }
-}
-
-const failed = ({ repository }: GitHub, message: string): PipelineError =>
-  new PipelineError(finding('github_failed', repository, message))
+const about = ({ environment, key: { jwk, bits, thumbprint } }: MovedKey): string =>
+  `${environment} ${jwk.kid} ${jwk.alg}, ${bits} bits, thumbprint ${thumbprint}`

@@ -34,7 +34,6 @@ const OPERATIONS: [string, ...string[]][] = [
   [`${REPOSITORY}/issues/{issue_number}/comments`, 'get', 'post'],
   [`${REPOSITORY}/pages`, 'get'],
   [`${REPOSITORY}/pulls`, 'get', 'post'],
-  [`${REPOSITORY}/pulls/{pull_number}`, 'patch'],
   [`${REPOSITORY}/rules/branches/{branch}`, 'get'],
 ]
 
