@@ -1,7 +1,7 @@
 import Type from 'typebox'
 import { finding, PipelineError } from '../errors.ts'
-import { blobSha, type Changes, type Comparison, compare, isSame } from './changes.ts'
 import type { GitHub } from './client.ts'
+import { blobSha, type Changes, type Comparison, compare, isSame } from './comparison.ts'
 import { isMissing } from './failure.ts'
 import { replyReader } from './reply.ts'
 
