@@ -11,6 +11,7 @@ import { findingsReport } from '../report.ts'
 import { readSettings, type Settings } from '../settings.ts'
 import { expectedOf, verify } from '../verify.ts'
 import { appendTo } from '../write.ts'
+import { proposeCommand } from './propose.ts'
 import { optionsIn, type Terminal } from './terminal.ts'
 
 type NewestOptions = { repository: string; commit: string; output?: string }
@@ -63,6 +64,7 @@ export function githubCommands(program: Command, terminal: Terminal): void {
     .option('--ca <file>', 'PEM of an authority to trust in place of the system’s', terminal.path)
     .addOption(options.json())
     .action((given: WatchOptions) => watch(given, terminal))
+  proposeCommand(github, terminal)
 }
 
 async function newest(given: NewestOptions, terminal: Terminal): Promise<void> {
