@@ -355,9 +355,10 @@ const shownPull = ({ head, base, from = OWNER, ...pull }: Pull) => ({
   base: { ref: base, repo: { full_name: REPOSITORY } },
 })
 
-const shownCommit = (sha: string, { tree, parents, message }: Commit) => ({
+const shownCommit = (sha: string, { tree, parents, message, at }: Commit) => ({
   sha,
   message,
+  committer: { name: 'x', email: 'x@example.com', date: new Date(at).toISOString() },
   tree: { sha: tree },
   parents: parents.map(parent => ({ sha: parent })),
 })
@@ -381,6 +382,8 @@ interface Commit {
   tree: string
   parents: string[]
   message: string
+  /** Milliseconds since the epoch. */
+  at: number
 }
 
 /** Files by path; a link or an executable names its mode. */
@@ -395,16 +398,16 @@ class Git {
   readonly refs = new Map<string, string>()
 
   /** A commit of these files and no others, at the end of a branch. */
-  commit(files: Files, { branch = 'main', message = 'a commit' } = {}): string {
+  commit(files: Files, { branch = 'main', message = 'a commit', at = 0 } = {}): string {
     const parent = this.refs.get(`heads/${branch}`)
-    const sha = this.commitTree(this.#write(files), parent ? [parent] : [], message)
+    const sha = this.commitTree(this.#write(files), parent ? [parent] : [], message, at)
     this.refs.set(`heads/${branch}`, sha)
     return sha
   }
 
-  commitTree(tree: string, parents: string[], message: string): string {
-    const sha = this.#name(['commit', tree, parents, message])
-    this.commits.set(sha, { tree, parents, message })
+  commitTree(tree: string, parents: string[], message: string, at = 0): string {
+    const sha = this.#name(['commit', tree, parents, message, at])
+    this.commits.set(sha, { tree, parents, message, at })
     return sha
   }
 
