@@ -105,6 +105,8 @@ export const CODES = {
   github_refused: 'Give a token that may do what is named: GITHUB_TOKEN.',
   github_not_found: 'Check the name OWNER/REPOSITORY, and that the token may read it.',
   github_failed: 'Try again; if it stays, look at githubstatus.com.',
+  github_rejected:
+    'Read what GitHub says: a rule of the repository forbids it, or somebody else was first.',
   pages_missing: 'Turn GitHub Pages on: Settings → Pages → Source: GitHub Actions.',
   pages_not_workflow: 'Set Settings → Pages → Source to GitHub Actions.',
   pages_private: 'Make the site public: an EHR signs in nowhere.',
@@ -121,12 +123,14 @@ export const CODES = {
     'Make a rule for the branch that requires the check judge-keys: Settings → Rules → Rulesets.',
   branch_review_missing:
     'Make a rule for the branch that requires a pull request and a review from code owners: Settings → Rules → Rulesets.',
+  deployment_behind:
+    'Look at the newest run of publish-keys; a failed deployment is repeated by a new commit.',
   branch_owners_invalid:
     'Name a team or people who have write access in .github/CODEOWNERS, in place of @OWNER/key-custodians.',
+  branch_taken:
+    'See whose commits those are; delete the branch if they are of no use, and propose again.',
   actions_not_pinned:
     'Tick Settings → Actions → General → Require actions to be pinned to a full-length commit SHA. To see it, a token needs Administration: read.',
-  deployment_behind:
-    'Look at the last run of publish-keys: approve what waits; what failed is repeated by a new commit, an empty one if need be.',
   tls_unusable:
     'Give a certificate chain and its private key, both in PEM: --cert FILE --tls-key FILE.',
   address_unusable: 'Name another --host or --port, or 0 for a free port.',

@@ -1,8 +1,7 @@
 import { type Code, type Finding, finding } from './errors.ts'
 import { openKeyFile } from './forms.ts'
-import type { Publication } from './history.ts'
 import { type PublicKey, toPublicKey } from './jwk.ts'
-import { ENVIRONMENTS, serializeKeySet } from './key-set.ts'
+import { ENVIRONMENTS } from './key-set.ts'
 import { type Fetch, type Published, readPublished } from './published.ts'
 import type { Site } from './render.ts'
 import { keySetUrl, type Settings } from './settings.ts'
@@ -34,15 +33,6 @@ export function expectedOf(site: Site, settings: Settings): Expected[] {
     const url = keySetUrl(settings.baseUrl, path)
     const { candidates } = openKeyFile(path, Buffer.from(text))
     return [{ url, text, keys: candidates.flatMap(each => toPublicKey(each, path).key ?? []) }]
-  })
-}
-
-/** What the world should see of a publication. */
-export function expectedFrom({ sets }: Publication): Expected[] {
-  return ENVIRONMENTS.flatMap(name => {
-    const { url, keys } = sets[name]
-    if (url === null || keys.length === 0) return []
-    return [{ url, text: serializeKeySet(keys), keys }]
   })
 }
 

@@ -1,9 +1,11 @@
 import { type Command, Option } from 'commander'
+import type { GitHub } from '../github/client.ts'
 import { findingsReport } from '../report.ts'
 import { readSettings } from '../settings.ts'
 import { appendTo } from '../write.ts'
-import { watchCommand } from './github-watch.ts'
-import { openRepository, optionsIn, type Terminal } from './terminal.ts'
+import { proposeCommand } from './propose.ts'
+import { optionsIn, type Terminal } from './terminal.ts'
+import { watchCommand } from './watch.ts'
 
 type NewestOptions = { repository: string; commit: string; output?: string }
 type CheckOptions = { repository: string; settings: string; json?: true }
@@ -33,13 +35,12 @@ export function githubCommands(program: Command, terminal: Terminal): void {
     .addOption(options.json())
     .action((given: CheckOptions) => check(given, terminal))
   watchCommand(github, terminal)
+  proposeCommand(github, terminal)
 }
 
 async function newest(given: NewestOptions, terminal: Terminal): Promise<void> {
   const { headOfDefaultBranch } = await import('../github/repository.ts')
-  const { branch, sha } = await headOfDefaultBranch(
-    await openRepository(given.repository, terminal),
-  )
+  const { branch, sha } = await headOfDefaultBranch(await open(given.repository, terminal))
   const isNewest = sha === given.commit
   if (given.output) appendTo(given.output, `newest=${isNewest}\n`, terminal.show)
   if (isNewest) terminal.print(`✓ ${branch} is at ${sha}`)
@@ -48,7 +49,7 @@ async function newest(given: NewestOptions, terminal: Terminal): Promise<void> {
 
 async function check(given: CheckOptions, terminal: Terminal): Promise<void> {
   const { baseUrl } = readSettings(given.settings, terminal.show)
-  const github = await openRepository(given.repository, terminal)
+  const github = await open(given.repository, terminal)
   const { judgeRepository } = await import('../github/repository-rules.ts')
   const findings = await judgeRepository(github, { baseUrl, now: terminal.now() })
   if (given.json) terminal.printJson({ findings })
@@ -59,4 +60,9 @@ async function check(given: CheckOptions, terminal: Terminal): Promise<void> {
         : `✓ ${github.repository} publishes only what was checked and reviewed`,
     )
   if (findings.length > 0) terminal.fail(findings)
+}
+
+async function open(repository: string, terminal: Terminal): Promise<GitHub> {
+  const { openGitHub } = await import('../github/client.ts')
+  return openGitHub({ repository, ...terminal.github })
 }

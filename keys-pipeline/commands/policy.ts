@@ -11,7 +11,7 @@ import { findingsReport } from '../report.ts'
 import { keySetUrl, readSettings, type Settings } from '../settings.ts'
 import { standingOf } from '../standing.ts'
 import { appendTo } from '../write.ts'
-import { openRepository, optionsIn, type Terminal } from './terminal.ts'
+import { optionsIn, type Terminal } from './terminal.ts'
 
 type PolicyOptions = {
   keys: string
@@ -90,8 +90,9 @@ async function historyOf(
   terminal: Terminal,
 ): Promise<Publication[] | null> {
   if (repository === undefined) return null
+  const { openGitHub } = await import('../github/client.ts')
   const { publicationHistory } = await import('../github/deployments.ts')
-  const github = await openRepository(repository, terminal)
+  const github = openGitHub({ repository, ...terminal.github })
   return readHistory(publicationHistory(github), terminal.now() - guard.live * 1000)
 }
 

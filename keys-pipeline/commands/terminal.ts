@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import { Option } from 'commander'
 import type { Told } from '../errors.ts'
-import type { GitHub } from '../github/client.ts'
 import { ENVIRONMENTS } from '../key-set.ts'
 
 /** What the commands know of the process; `cli.ts` gives it. */
@@ -31,12 +30,6 @@ export interface Terminal {
   now: () => number
   /** Milliseconds; only goes forward. */
   elapsed: () => number
-}
-
-/** GitHub's client takes a while to load, so only the commands that ask GitHub wait for it. Refused: `github_*`. */
-export async function openRepository(repository: string, { github }: Terminal): Promise<GitHub> {
-  const { openGitHub } = await import('../github/client.ts')
-  return openGitHub({ repository, ...github })
 }
 
 /** The options that several commands share. */

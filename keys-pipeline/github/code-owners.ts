@@ -1,7 +1,7 @@
 import Type from 'typebox'
 import { type Finding, finding } from '../errors.ts'
 import type { GitHub } from './client.ts'
-import { unlessHidden } from './failure.ts'
+import { isHidden } from './failure.ts'
 import { replyReader } from './reply.ts'
 
 /** A line that GitHub passes over, so that nobody owns what it names. */
@@ -31,10 +31,13 @@ export async function readOwnerFaults(
   branch: string,
 ): Promise<OwnerFault[] | null> {
   const { octokit, owner, repo } = github
-  const reply = await unlessHidden(
-    octokit.rest.repos.codeownersErrors({ owner, repo, ref: branch }),
-  )
-  return reply && readErrors(github, reply.data).errors
+  try {
+    const { data } = await octokit.rest.repos.codeownersErrors({ owner, repo, ref: branch })
+    return readErrors(github, data).errors
+  } catch (error) {
+    if (isHidden(error)) return null
+    throw error
+  }
 }
 
 /** Refused: `branch_owners_invalid`. A review that nobody in particular must give protects nothing. */

@@ -56,7 +56,7 @@ export function toFailure(
   if (status === 401) return say('github_refused', `${said} (the token is not known)`)
   if (status === 403) return say('github_refused', `${said} (needed: ${permissionFor(call)})`)
   if (status === 404) return say('github_not_found', said)
-  return say('github_failed', said)
+  return say([409, 422].includes(status) ? 'github_rejected' : 'github_failed', said)
 }
 
 interface Reply {
@@ -97,17 +97,15 @@ function reasonOf(error: unknown): string {
   return 'no answer that can be read'
 }
 
-/** Null where the token may not see it, or it is not there: GitHub makes no difference to who may not look. */
-export async function unlessHidden<T>(work: Promise<T>): Promise<T | null> {
-  try {
-    return await work
-  } catch (error) {
-    if (error instanceof PipelineError && HIDDEN.includes(error.code)) return null
-    throw error
-  }
-}
-
 const HIDDEN: readonly Code[] = ['github_refused', 'github_not_found']
+
+/** The token may not see it, or it is not there. */
+export const isHidden = (error: unknown): error is PipelineError =>
+  error instanceof PipelineError && HIDDEN.includes(error.code)
+
+/** Somebody else was first, or a rule forbids it. */
+export const isRejected = (error: unknown): error is PipelineError =>
+  error instanceof PipelineError && error.code === 'github_rejected'
 
 /** GitHub makes no difference between what is not there and what this token may not see. */
 export const isMissing = (error: unknown): boolean =>

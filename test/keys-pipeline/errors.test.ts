@@ -66,9 +66,9 @@ test('whatever the text, what is shown of it is printable ASCII, and printable A
  */
 type Local = Exclude<
   Code,
-  | `${'live' | 'github' | 'pages' | 'branch' | 'actions' | 'proof'}_${string}`
+  | `${'live' | 'github' | 'pages' | 'branch' | 'actions' | 'deployment' | 'proof'}_${string}`
   | ('only_young_keys' | 'live_since_unknown' | 'url_changed' | 'removal_without_reason')
-  | ('still_signing' | 'release_invalid' | 'key_not_found' | 'deployment_behind')
+  | ('still_signing' | 'release_invalid' | 'key_not_found')
 >
 
 /** One way to each code; the type has every code, so that a new one cannot go untested. */

@@ -6,14 +6,8 @@ import { serializeKeySet } from '../../keys-pipeline/key-set.ts'
 import { build } from '../../keys-pipeline/pipeline.ts'
 import { fetchThrough } from '../../keys-pipeline/published.ts'
 import { readTemplates } from '../../keys-pipeline/read.ts'
-import { render } from '../../keys-pipeline/render.ts'
-import { keySetUrl, readSettings } from '../../keys-pipeline/settings.ts'
-import {
-  type Expected,
-  expectedFrom,
-  expectedOf as expectedOfSite,
-  verify,
-} from '../../keys-pipeline/verify.ts'
+import { readSettings } from '../../keys-pipeline/settings.ts'
+import { type Expected, verify } from '../../keys-pipeline/verify.ts'
 import { type Authority, makeAuthority } from '../support/certificates.ts'
 import { movedClock } from '../support/clock.ts'
 import { asIs, ecJwk, folderWith, type Jwk } from '../support/keys.ts'
@@ -178,23 +172,4 @@ describe('when the deadline passes, what differs is said', () => {
       ['live_unreachable'],
     )
   })
-})
-
-test('what is expected of a publication is what a build of its keys makes, where there are keys and a URL', () => {
-  const { keys } = expectedOf(old, fresh)
-  const none = { keys: [], lifecycle: {} }
-  const site = render(
-    { production: none, nonprod: { keys, lifecycle: {} } },
-    settings,
-    templates,
-    null,
-  )
-  const url = keySetUrl(settings.baseUrl, PATH)
-  const sets = { production: { url, keys: [] }, nonprod: { url, keys } }
-  const told = ({ url: at, text }: Expected) => ({ url: at, text })
-  const built = expectedOfSite(site, settings).map(told)
-  expect(built).toHaveLength(1)
-  expect(expectedFrom({ sha: '', since: 0, sets }).map(told)).toEqual(built)
-  const unsettled = { ...sets, nonprod: { url: null, keys } }
-  expect(expectedFrom({ sha: '', since: 0, sets: unsettled })).toEqual([])
 })

@@ -32,6 +32,7 @@ interface Issue extends Json {
 interface Pull extends Json {
   number: number
   state: string
+  merged_at: string | null
   head: string
   base: string
   title: string
@@ -254,21 +255,26 @@ export class GitHubServer {
     'GET /pulls': (_, query) =>
       ok(
         this.pulls
-          .filter(({ state, base }) => state === query.get('state') && base === query.get('base'))
-          .filter(({ head }) => `${OWNER}:${head}` === query.get('head'))
-          .map(shownPull),
+          .filter(({ state }) => ['all', state].includes(query.get('state') ?? 'open'))
+          .filter(
+            ({ head, base }) =>
+              `${OWNER}:${head} ${base}` === `${query.get('head')} ${query.get('base')}`,
+          )
+          .map(shownPull)
+          .reverse(),
       ),
     'POST /pulls': (_, __, body) => {
-      const { head, base, title, body: text } = body as Record<string, string>
-      if (!this.git.refs.has(`heads/${head}`)) return error(422, 'Validation Failed')
-      const number = this.pulls.length + 1
-      const pull = { number, state: 'open', head: head ?? '', base: base ?? '' }
-      this.pulls.push({ ...pull, title: title ?? '', body: text ?? '' })
-      return made(shownPull(this.pulls.at(-1) as Pull))
-    },
-    'PATCH /pulls/{pull_number}': ({ pull_number }, _, body) => {
-      const pull = this.pulls.find(({ number }) => `${number}` === pull_number)
-      return pull ? ok(shownPull(Object.assign(pull, body))) : notFound()
+      const { head = '', base = '', title = '', body: text = '' } = body as Record<string, string>
+      const isTaken = this.pulls.some(
+        each => each.state === 'open' && each.head === head && each.from === undefined,
+      )
+      if (isTaken || !this.git.refs.has(`heads/${head}`)) return error(422, 'Validation Failed')
+      const pull: Pull = {
+        ...{ number: this.pulls.length + 1, state: 'open', merged_at: null },
+        ...{ head, base, title, body: text },
+      }
+      this.pulls.push(pull)
+      return made(shownPull(pull))
     },
     'GET /compare/{basehead}': ({ basehead = '' }) => {
       const [base = '', head = ''] = basehead.split('...')
@@ -296,6 +302,10 @@ export class GitHubServer {
       const entries = query.has('recursive') ? this.git.walk(tree) : tree
       return ok({ sha: tree_sha, truncated: false, tree: entries })
     },
+    'POST /git/blobs': (_, __, { content, encoding }) => {
+      const sha = this.git.blob(Buffer.from(`${content}`, encoding as BufferEncoding))
+      return made({ sha, url: `${this.url}/repos/${REPOSITORY}/git/blobs/${sha}` })
+    },
     'POST /git/trees': (_, __, { base_tree, tree }) => {
       const sha = this.git.changed(base_tree as string, tree as TreeChange[])
       return sha === null
@@ -307,7 +317,7 @@ export class GitHubServer {
       return commit ? ok(shownCommit(commit_sha, commit)) : notFound()
     },
     'POST /git/commits': (_, __, { message, tree, parents }) => {
-      const sha = this.git.commitTree(`${tree}`, parents as string[], `${message}`, this.now)
+      const sha = this.git.commitTree(`${tree}`, parents as string[], `${message}`)
       return made(shownCommit(sha, this.git.commits.get(sha) as Commit))
     },
     'GET /git/blobs/{file_sha}': ({ file_sha = '' }) => {
@@ -349,9 +359,10 @@ const shownPull = ({ head, base, from = OWNER, ...pull }: Pull) => ({
   base: { ref: base, repo: { full_name: REPOSITORY } },
 })
 
-const shownCommit = (sha: string, { tree, parents, message }: Commit) => ({
+const shownCommit = (sha: string, { tree, parents, message, at }: Commit) => ({
   sha,
   message,
+  committer: { name: 'x', email: 'x@example.com', date: new Date(at).toISOString() },
   tree: { sha: tree },
   parents: parents.map(parent => ({ sha: parent })),
 })
@@ -368,8 +379,7 @@ interface TreeChange {
   path: string
   mode: string
   type: string
-  sha?: string | null
-  content?: string
+  sha: string | null
 }
 
 interface Commit {
@@ -391,19 +401,15 @@ class Git {
   /** `heads/main` */
   readonly refs = new Map<string, string>()
 
-  /** A commit of these files and no others, at the end of a branch; it may also merge another commit. */
-  commit(
-    files: Files,
-    { branch = 'main', message = 'a commit', at = 0, merges = [] as string[] } = {},
-  ): string {
+  /** A commit of these files and no others, at the end of a branch. */
+  commit(files: Files, { branch = 'main', message = 'a commit', at = 0 } = {}): string {
     const parent = this.refs.get(`heads/${branch}`)
-    const parents = [...(parent ? [parent] : []), ...merges]
-    const sha = this.commitTree(this.#write(files), parents, message, at)
+    const sha = this.commitTree(this.#write(files), parent ? [parent] : [], message, at)
     this.refs.set(`heads/${branch}`, sha)
     return sha
   }
 
-  commitTree(tree: string, parents: string[], message: string, at: number): string {
+  commitTree(tree: string, parents: string[], message: string, at = 0): string {
     const sha = this.#name(['commit', tree, parents, message, at])
     this.commits.set(sha, { tree, parents, message, at })
     return sha
@@ -431,9 +437,9 @@ class Git {
   /** A tree with some files changed; null where one is to go that is not there. */
   changed(base: string, changes: TreeChange[]): string | null {
     const files = this.#flat(base)
-    for (const { path, sha, content, mode } of changes) {
-      if (sha === null && !files.delete(path)) return null
-      if (content !== undefined) files.set(path, { mode, sha: this.blob(Buffer.from(content)) })
+    for (const { path, sha, mode } of changes) {
+      if (sha === null ? !files.delete(path) : !this.blobs.has(sha)) return null
+      if (sha !== null) files.set(path, { mode, sha })
     }
     return this.#nest(files)
   }
@@ -459,15 +465,9 @@ class Git {
       ahead_by: ahead.length,
       behind_by: behind.length,
       total_commits: ahead.length,
-      commits: ahead.slice(0, 250).map(sha => this.#compared(sha)),
+      commits: ahead.map(sha => ({ sha, commit: { message: this.commits.get(sha)?.message } })),
       files: this.#difference(fork, head),
     }
-  }
-
-  #compared(sha: string): Json {
-    const { parents = [], message = '', at = 0 } = this.commits.get(sha) ?? {}
-    const committer = { date: new Date(at).toISOString() }
-    return { sha, parents: parents.map(each => ({ sha: each })), commit: { message, committer } }
   }
 
   /** As GitHub shows it: a file that goes while one with the same bytes comes was renamed. */
