@@ -7,24 +7,34 @@ import fastify, {
 } from 'fastify'
 import { authenticate, claimedId } from './access/authenticate.ts'
 import { authorise, refuseExcess } from './access/authorise.ts'
-import { compilePolicy } from './access/policy.ts'
+import { compilePolicy, warmlyWanted } from './access/policy.ts'
 import type { Audit } from './audit.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Complaint } from './config-rules.ts'
 import { asBrokerError, BrokerError } from './errors.ts'
+import { buildAdmin } from './http/admin.ts'
 import { documentRoutes } from './http/document-routes.ts'
 import { logError, sendError } from './http/reply.ts'
+import { reportRoute } from './http/report-route.ts'
 import { watchStopping } from './http/stopping.ts'
 import { tokenRoute } from './http/token-route.ts'
 import type { Rooms } from './issue-token.ts'
 import { chooseKey } from './keys/choose.ts'
 import { loadSigningKeys, type SigningKey } from './keys/signing-keys.ts'
+import type { Tick } from './schedule.ts'
+import { statusOf } from './status.ts'
 import { memoryCache } from './tokens/cache.ts'
+import { cacheKey } from './tokens/cache-key.ts'
+import type { FetchPorts } from './tokens/fetch.ts'
 import { obtainWith } from './tokens/obtain.ts'
+import { keepWarm, reportedWith } from './tokens/renew.ts'
 import { singleFlight } from './tokens/single-flight.ts'
-import { openConnections } from './upstream/connections.ts'
+import { persist } from './upstream/attempts.ts'
+import { openConnections, type WebProxy } from './upstream/connections.ts'
 import { exchangeWith } from './upstream/exchange.ts'
+import { openGuards } from './upstream/guards.ts'
+import { type History, openHistory } from './upstream/history.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 /** What the broker needs of the world, so that a test can give it another one. */
@@ -32,6 +42,9 @@ export interface Ports {
   clock: Clock
   /** 0 to 1. */
   chance: () => number
+  wait: (milliseconds: number) => Promise<void>
+  /** The way out of the building; null for a direct one. */
+  proxy: WebProxy | null
   audit: Audit
   log: FastifyBaseLogger
   /** By upstream id. */
@@ -76,29 +89,38 @@ export function loadSigners(config: Config): {
 export interface Broker {
   /** Not listening yet. Closing it answers what is under way, then closes the audit. */
   app: FastifyInstance
+  /** The operator's listener. Not listening yet. */
+  admin: FastifyInstance
   /** Ends the calls to EHRs, so that what waits for them is refused, recorded and answered. */
   abort: () => Promise<void>
+  /** To be called every few seconds. */
+  ticks: readonly Tick[]
 }
 
 /** Assembly: the rooms made from the config and handed to each other, behind a Fastify. */
 export function buildApp(config: Config, ports: Ports): Broker {
-  const { clock, chance, audit, log, signers } = ports
-  const connections = openConnections()
-  const exchange = exchangeWith({
-    clock,
-    newJti: randomUUID,
-    signerFor: upstream => signerOf(signers, upstream),
-    postFor: connections.postFor,
+  const { clock, chance, wait, audit, log, signers } = ports
+  const startedAt = clock().wall
+  const connections = openConnections(ports.proxy)
+  const history = openHistory()
+  const exchange = persist({
+    ...{ clock, chance, wait, history, guard: openGuards(clock) },
+    exchange: exchangeWith({
+      clock,
+      newJti: randomUUID,
+      signerFor: upstream => signerOf(signers, upstream),
+      postFor: connections.postFor,
+      onDate: tellSkew(history, log),
+    }),
   })
-  const obtain = obtainWith({
-    clock,
-    chance,
+  const fetching: FetchPorts = {
+    ...{ clock, chance, exchange },
     cache: memoryCache(clock),
     flights: singleFlight(),
-    exchange,
+    hasWorked: ({ id }) => history.of(id).lastSuccess !== null,
     onRefreshFailed: (upstream, { code, facts }) =>
       log.warn({ upstream: upstream.id, code, ...facts }, 'refresh failed'),
-  })
+  }
   const policy = compilePolicy(config.generation, config.services, config.upstreams)
   const rooms: Rooms = {
     policy: () => policy,
@@ -106,7 +128,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
     claimedId,
     authorise: (service, ask, { grantsOf, upstreams }) =>
       authorise(grantsOf(service), ask, upstreams),
-    obtain,
+    obtain: obtainWith(fetching),
     refuseExcess,
     audit,
     clock,
@@ -116,6 +138,10 @@ export function buildApp(config: Config, ports: Ports): Broker {
   const stopping = watchStopping(app)
   app.register(documentRoutes, { issuer: config.issuer, hasBegunToStop: stopping.hasBegun })
   app.register(tokenRoute, { rooms, stopping })
+  app.register(reportRoute, {
+    rooms: { ...rooms, reported: reportedWith(fetching), isShared },
+    stopping,
+  })
   app.removeAllContentTypeParsers()
   app.setNotFoundHandler((_, reply) => sendError(reply, new BrokerError('not_found')))
   app.setErrorHandler((thrown, request, reply) => {
@@ -129,7 +155,17 @@ export function buildApp(config: Config, ports: Ports): Broker {
     await connections.close()
     await audit.close()
   })
-  return { app, abort: connections.close }
+  const admin = buildAdmin({
+    ...{ token: config.admin.token, log },
+    status: () =>
+      statusOf({
+        ...{ clock, startedAt, history, cache: fetching.cache, generation: config.generation },
+        upstreams: [...config.upstreams.values()],
+        kidOf: ({ id }) => signers.get(id)?.kid ?? null,
+      }),
+  })
+  const warm = keepWarm({ ...fetching, wanted: () => warmlyWanted(policy, config.services.keys()) })
+  return { app, admin, abort: connections.close, ticks: [{ name: 'tokens', tick: warm.tick }] }
 }
 
 function listenerFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstance {
@@ -150,6 +186,24 @@ function listenerFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstanc
         https: { ...listen.tls, minVersion: 'TLSv1.2' },
       }) as unknown as FastifyInstance)
     : fastify(options)
+}
+
+/** One token serves two upstreams that differ in name alone. */
+const isShared = (one: Upstream, other: Upstream): boolean =>
+  cacheKey(one, one.scopes) === cacheKey(other, one.scopes)
+
+/** Seconds. Epic allows no leeway: an assertion is good for a clock of ours that is 60 s fast. */
+const MOST_SKEW = 30
+
+/** Keeps the clock of each EHR, and says once when it begins or ceases to be far from ours. */
+function tellSkew(history: History, log: FastifyBaseLogger) {
+  return ({ id }: Upstream, skew: number): void => {
+    const before = Math.abs(history.of(id).skew ?? 0) > MOST_SKEW
+    const now = Math.abs(skew) > MOST_SKEW
+    history.dated(id, skew)
+    if (now !== before)
+      log.warn({ upstream: id, skew }, now ? 'clocks differ' : 'clocks agree again')
+  }
 }
 
 function signerOf(signers: ReadonlyMap<string, SigningKey>, { id }: Upstream): SigningKey {

@@ -15,6 +15,8 @@ export interface AuditRecord {
   /** ISO 8601, UTC. */
   time: string
   request: string
+  /** `token`: somebody asks for one. `report`: somebody says that the EHR refused one. */
+  action: 'token' | 'report'
   decision: 'granted' | 'refused'
   /** Why it was refused: a code of the broker's table. */
   code: string | null
@@ -30,7 +32,7 @@ export interface AuditRecord {
     resource: string | null
     scope: string | null
     minimum_ttl: number
-  }
+  } | null
   granted: {
     scope: string
     expires_in: number
@@ -38,6 +40,8 @@ export interface AuditRecord {
     kid: string
     source: string
   } | null
+  /** SHA-256 of the token that is reported, where the service may have it. */
+  reported: string | null
   /** SHA-256 of the config that decided. */
   config: string
 }

@@ -12,3 +12,9 @@ export const systemClock: Clock = () => ({ wall: Date.now(), monotonic: performa
 export function remaining(since: Instant, after: number, now: Instant): number {
   return Math.min(since.wall + after - now.wall, since.monotonic + after - now.monotonic)
 }
+
+/** A span that begins at an instant; milliseconds. */
+export interface Span {
+  since: Instant
+  for: number
+}

@@ -52,8 +52,19 @@ const Upstream = Type.Object(
       ),
     ),
     ca: Type.Optional(FilePath),
+    clientCertificate: Type.Optional(Type.Object({ cert: FilePath, key: FilePath }, closed)),
     deadline: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 120, description: 'Seconds for one call.' }),
+      Type.Integer({
+        minimum: 1,
+        maximum: 120,
+        description: 'Seconds for all attempts to get one token.',
+      }),
+    ),
+    concurrency: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 32, description: 'Calls at once.' }),
+    ),
+    keepWarm: Type.Optional(
+      Type.Boolean({ description: 'Refresh its tokens whether anybody asks or not.' }),
     ),
   },
   closed,
@@ -92,6 +103,16 @@ export const ConfigSchema = Type.Object(
         tls: Type.Optional(Type.Object({ cert: FilePath, key: FilePath }, closed)),
       },
       closed,
+    ),
+    admin: Type.Optional(
+      Type.Object(
+        {
+          socket: Type.Optional(FilePath),
+          port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
+          tokenFile: Type.Optional(FilePath),
+        },
+        closed,
+      ),
     ),
     audit: Type.Object(
       {

@@ -5,6 +5,7 @@ import { Compile } from 'typebox/schema'
 import { type Document, LineCounter, parseDocument } from 'yaml'
 import type { Environment } from '../keys-pipeline/key-set.ts'
 import type { ServiceRules } from './access/policy.ts'
+import { type AdminAddress, settleAdmin } from './admin-config.ts'
 import { authoritiesFault, identityFault } from './certificates.ts'
 import { type Complaint, crossCheck } from './config-rules.ts'
 import { type ConfigFile, ConfigSchema } from './config-schema.ts'
@@ -22,6 +23,7 @@ export interface Config {
     trustedProxies: readonly string[]
     tls: { cert: string; key: string } | null
   }
+  admin: AdminAddress
   audit: { file: string; fsync: boolean }
   keys: ReadonlyMap<Environment, { folder: string; signWith: readonly string[] }>
   upstreams: ReadonlyMap<string, Upstream>
@@ -47,6 +49,9 @@ export class ConfigError extends Error {
 
 /** Seconds for one call to an EHR. Token endpoints answer in one or two; hospitals behind proxies take longer. */
 const DEADLINE = 15
+
+/** Calls to one EHR at once: each is another set of scopes, since callers of one set share a call. */
+const CONCURRENCY = 4
 
 const schema = Compile(ConfigSchema)
 
@@ -141,10 +146,13 @@ function settle(
     if (fault !== null) complaints.push({ at, message: `${path(given)} ${fault}` })
     return pem ?? ''
   }
-  const readIdentity = (tls: { cert: string; key: string }): { cert: string; key: string } => {
-    const [cert, key] = [read(tls.cert, '/listen/tls/cert'), read(tls.key, '/listen/tls/key')]
+  const readIdentity = (
+    tls: { cert: string; key: string },
+    at: string,
+  ): { cert: string; key: string } => {
+    const [cert, key] = [read(tls.cert, `${at}/cert`), read(tls.key, `${at}/key`)]
     const fault = cert === null || key === null ? null : identityFault(cert, key)
-    if (fault !== null) complaints.push({ at: '/listen/tls', message: fault })
+    if (fault !== null) complaints.push({ at, message: fault })
     return { cert: cert ?? '', key: key ?? '' }
   }
   const { listen, keys } = file
@@ -163,7 +171,12 @@ function settle(
         alg: each.alg ?? profile.alg,
         assertionAudience: each.assertionAudience ?? null,
         ca: each.ca === undefined ? null : readAuthorities(each.ca, `/upstreams/${id}/ca`),
+        identity: each.clientCertificate
+          ? readIdentity(each.clientCertificate, `/upstreams/${id}/clientCertificate`)
+          : null,
         deadline: each.deadline ?? DEADLINE,
+        concurrency: each.concurrency ?? CONCURRENCY,
+        keepWarm: each.keepWarm ?? false,
       },
     ]
   })
@@ -174,8 +187,9 @@ function settle(
       host: listen.host ?? '127.0.0.1',
       port: listen.port,
       trustedProxies: listen.trustedProxies ?? [],
-      tls: listen.tls ? readIdentity(listen.tls) : null,
+      tls: listen.tls ? readIdentity(listen.tls, '/listen/tls') : null,
     },
+    admin: settleAdmin(file.admin, path, read, complaints),
     audit: { file: path(file.audit.file), fsync: file.audit.fsync ?? false },
     keys: new Map(
       environments.map(([name, each]) => [

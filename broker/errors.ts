@@ -1,6 +1,16 @@
 /** Whose fault it is. The HTTP status and what a service may be told follow from it. */
 export type Blame = 'caller' | 'policy' | 'upstream' | 'us'
 
+/**
+ * What a failure of an EHR says of the next call.
+ *
+ * - `outage`: it may work again any moment. Tried again at once, a few times; counts for the breaker.
+ * - `no`: an answer, about us. Never tried again where it never worked; after a success perhaps Epic's flaky 400.
+ * - `garbled`: an answer that is no token response, such as a page with status 200. Counts for the breaker.
+ * - `ours`: a fault of ours, which the same request meets again.
+ */
+export type Failure = 'outage' | 'no' | 'garbled' | 'ours'
+
 interface Row {
   blame: Blame
   status: number
@@ -12,6 +22,8 @@ interface Row {
   shownAs?: string
   /** Seconds after which asking again may help. */
   retryAfter?: number
+  /** Where an attempt at an EHR can end with it. */
+  failure?: Failure
 }
 
 const caller = (status: number, oauth: string, says: string): Row => ({
@@ -21,11 +33,12 @@ const caller = (status: number, oauth: string, says: string): Row => ({
   says,
 })
 const policy = (oauth: string, says: string): Row => ({ blame: 'policy', status: 400, oauth, says })
-const refused = (oauth: string, says: string): Row => ({
+const refused = (failure: Failure, says: string): Row => ({
   blame: 'upstream',
   status: 502,
-  oauth,
+  oauth: 'server_error',
   says,
+  failure,
 })
 const outage = (says: string, retryAfter: number): Row => ({
   blame: 'upstream',
@@ -33,6 +46,7 @@ const outage = (says: string, retryAfter: number): Row => ({
   oauth: 'temporarily_unavailable',
   says,
   retryAfter,
+  failure: 'outage',
 })
 
 const CLIENT_REFUSED = {
@@ -66,6 +80,8 @@ export const ERRORS = {
     'invalid_request',
     'minimum_ttl is longer than this EHR lets a token live.',
   ),
+  token_missing: caller(400, 'invalid_request', 'token is missing.'),
+  token_unknown: caller(400, 'invalid_request', 'The token is none that this client may have.'),
   grant_type_missing: caller(400, 'invalid_request', 'grant_type is missing.'),
   grant_type_unsupported: caller(
     400,
@@ -115,50 +131,58 @@ export const ERRORS = {
   upstream_timeout: outage('The EHR did not answer in time.', 5),
   upstream_unavailable: outage('The EHR is out of order.', 10),
   upstream_rate_limited: outage('The EHR asks us to slow down.', 30),
-  upstream_tls_failed: refused('server_error', 'The certificate of the EHR cannot be trusted.'),
+  upstream_circuit_open: outage(
+    'The EHR has failed several times, and is left alone for a while.',
+    10,
+  ),
+  upstream_busy: outage('Too many calls wait for the EHR.', 5),
+  upstream_tls_failed: refused('garbled', 'The certificate of the EHR cannot be trusted.'),
   upstream_redirected: refused(
-    'server_error',
+    'garbled',
     'The EHR answered with a redirect, which is never followed.',
   ),
-  upstream_invalid_client: refused('server_error', 'The EHR refuses our client authentication.'),
-  upstream_unauthorized_client: refused(
-    'server_error',
-    'The EHR has not finished setting up our client.',
-  ),
-  upstream_invalid_scope: refused('server_error', 'The EHR refuses the scope.'),
+  upstream_invalid_client: refused('no', 'The EHR refuses our client authentication.'),
+  upstream_unauthorized_client: refused('no', 'The EHR has not finished setting up our client.'),
+  upstream_invalid_scope: refused('no', 'The EHR refuses the scope.'),
   upstream_invalid_request: refused(
-    'server_error',
+    'ours',
     'The EHR calls our request malformed, which is a fault of ours.',
   ),
-  upstream_unsupported_grant_type: refused(
-    'server_error',
-    'The EHR does not offer client_credentials.',
-  ),
-  upstream_refused: refused('server_error', 'The EHR refuses the request.'),
-  upstream_reply_too_large: refused(
-    'server_error',
-    'The reply of the EHR is too large to be a token.',
-  ),
-  upstream_not_json: refused('server_error', 'The reply of the EHR is not JSON.'),
-  upstream_reply_malformed: refused(
-    'server_error',
-    'The reply of the EHR is not a token response.',
-  ),
-  upstream_token_type: refused(
-    'server_error',
-    'The EHR issued a token that is not a bearer token.',
-  ),
-  upstream_life_too_short: refused(
-    'server_error',
-    'The EHR issued a token that is about to expire.',
-  ),
-  scope_exceeds_grant: refused('server_error', 'The EHR granted more than this client may have.'),
+  upstream_unsupported_grant_type: refused('ours', 'The EHR does not offer client_credentials.'),
+  upstream_refused: refused('no', 'The EHR refuses the request.'),
+  upstream_reply_too_large: refused('garbled', 'The reply of the EHR is too large to be a token.'),
+  upstream_not_json: refused('garbled', 'The reply of the EHR is not JSON.'),
+  upstream_reply_malformed: refused('garbled', 'The reply of the EHR is not a token response.'),
+  upstream_token_type: refused('garbled', 'The EHR issued a token that is not a bearer token.'),
+  upstream_life_too_short: refused('garbled', 'The EHR issued a token that is about to expire.'),
+  scope_exceeds_grant: {
+    blame: 'upstream',
+    status: 502,
+    oauth: 'server_error',
+    says: 'The EHR granted more than this client may have.',
+  },
 
   signing_failed: {
     blame: 'us',
     status: 500,
     oauth: 'server_error',
     says: 'The assertion could not be signed.',
+    failure: 'ours',
+  },
+  operator_refused: {
+    ...caller(401, 'invalid_client', 'The operator token is missing or wrong.'),
+  },
+  daemon_unreachable: {
+    blame: 'us',
+    status: 503,
+    oauth: 'temporarily_unavailable',
+    says: 'The broker of this config cannot be reached: is it running?',
+  },
+  daemon_failed: {
+    blame: 'us',
+    status: 500,
+    oauth: 'server_error',
+    says: 'The broker of this config gave no answer that can be read.',
   },
   audit_failed: {
     blame: 'us',
@@ -190,6 +214,11 @@ export class BrokerError extends Error {
 
   get row(): Row {
     return ERRORS[this.code]
+  }
+
+  /** What it says of the next call; what nobody foresaw is a fault of ours. */
+  get failure(): Failure {
+    return this.row.failure ?? 'ours'
   }
 
   /** The code that may be shown outside. */

@@ -2,6 +2,7 @@ import type { Caller, Presented } from './access/authenticate.ts'
 import type { Ask, Authorised } from './access/authorise.ts'
 import type { Grant, Policy } from './access/policy.ts'
 import type { Audit, AuditRecord } from './audit.ts'
+import { openRecord } from './audit-record.ts'
 import type { Clock } from './clock.ts'
 import { asBrokerError, type BrokerError } from './errors.ts'
 import type { Obtain, Obtained } from './tokens/obtain.ts'
@@ -44,7 +45,11 @@ export interface Rooms {
  */
 export async function issueToken(request: TokenRequest, rooms: Rooms): Promise<Issued> {
   const policy = rooms.policy()
-  const record = openRecord(request, policy, rooms)
+  const claimed = rooms.claimedId(request)
+  const record: AuditRecord = {
+    ...openRecord('token', request, claimed, policy, rooms.clock),
+    asked: askedOf(request),
+  }
   try {
     if (request.fault) throw request.fault
     const caller = rooms.authenticate(request, policy)
@@ -85,32 +90,13 @@ const grantedOf = ({ token, expiresIn, source }: Obtained): AuditRecord['granted
   source,
 })
 
-function openRecord(
-  request: TokenRequest,
-  policy: Policy,
-  { clock, claimedId }: Rooms,
-): AuditRecord {
-  const { ask, minimumTtl } = request
-  return {
-    time: new Date(clock().wall).toISOString(),
-    request: request.id,
-    decision: 'refused',
-    code: null,
-    service: null,
-    claimed: claimedId(request),
-    method: null,
-    address: request.address,
-    upstream: null,
-    asked: {
-      audience: cut(ask.audience),
-      resource: cut(ask.resources[0]),
-      scope: cut(ask.scope),
-      minimum_ttl: minimumTtl,
-    },
-    granted: null,
-    config: policy.generation,
-  }
-}
+/** What is asked, as it goes into the record. */
+const askedOf = ({ ask, minimumTtl }: TokenRequest): AuditRecord['asked'] => ({
+  audience: cut(ask.audience),
+  resource: cut(ask.resources[0]),
+  scope: cut(ask.scope),
+  minimum_ttl: minimumTtl,
+})
 
 /** What a request says, as it goes into a record: all that a real one has, and not all that a hostile one sends. */
 const cut = (text: string | undefined): string | null => text?.slice(0, 1000) ?? null

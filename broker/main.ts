@@ -1,12 +1,18 @@
 import { resolve } from 'node:path'
 import process from 'node:process'
+import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
+import type { AdminAddress } from './admin-config.ts'
+import { clearSocket } from './admin-socket.ts'
 import { buildApp, loadSigners } from './app.ts'
 import { type Audit, openAuditFile } from './audit.ts'
 import { systemClock } from './clock.ts'
 import { ConfigError, readConfig } from './config.ts'
 import type { Complaint } from './config-rules.ts'
+import { startSchedule } from './schedule.ts'
+import type { WebProxy } from './upstream/connections.ts'
 
 /** EX_CONFIG of sysexits.h: a supervisor should not start it again before somebody mends the config. */
 const EX_CONFIG = 78
@@ -29,14 +35,23 @@ async function start(path: string): Promise<void> {
   const { audit, signers } = opened
   if (audit === undefined) throw new Error('a config without complaints has its audit open')
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime })
-  const { app, abort } = buildApp(config, {
+  const { app, admin, abort, ticks } = buildApp(config, {
     clock: systemClock,
     chance: Math.random,
+    wait: milliseconds => wait(milliseconds),
+    proxy: proxyIn(process.env),
     audit,
     log,
     signers,
   })
   await app.listen({ host: config.listen.host, port: config.listen.port })
+  await listenForOperators(admin, config.admin)
+  const unschedule = startSchedule(ticks, (name, error) =>
+    log.error(
+      { tick: name, error: error instanceof Error ? error.name : 'unknown' },
+      'tick failed',
+    ),
+  )
   log.info(
     { issuer: config.issuer, upstreams: config.upstreams.size, services: config.services.size },
     'ready',
@@ -54,12 +69,31 @@ async function start(path: string): Promise<void> {
       },
       longest * 1000 + GRACE,
     )
-    void app.close().then(() => {
+    void unschedule()
+    void Promise.all([app.close(), admin.close()]).then(() => {
       clearTimeout(late)
       log.info('stopped')
     })
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop)
+}
+
+/** On a socket that its owner alone may open, or on a port of this machine. */
+async function listenForOperators(
+  admin: FastifyInstance,
+  { socket, port }: AdminAddress,
+): Promise<void> {
+  if (socket === null) {
+    await admin.listen({ host: '127.0.0.1', port: port ?? 0 })
+    return
+  }
+  await clearSocket(socket)
+  const before = process.umask(0o177)
+  try {
+    await admin.listen({ path: socket })
+  } finally {
+    process.umask(before)
+  }
 }
 
 type Signers = ReturnType<typeof loadSigners>['signers']
@@ -79,6 +113,12 @@ function openAudit(
       },
     ]
   }
+}
+
+/** In capitals or not, as other programs read them. */
+function proxyIn(env: NodeJS.ProcessEnv): WebProxy | null {
+  const url = env['HTTPS_PROXY'] || env['https_proxy']
+  return url ? { url, except: env['NO_PROXY'] || env['no_proxy'] || '' } : null
 }
 
 function configPath(): string | null {
@@ -110,8 +150,9 @@ try {
     process.exitCode = 2
   } else if (LISTEN_FAULTS.has(code ?? '')) {
     process.stderr.write(
-      `The address to listen on cannot be had (${code}): see listen in the config.\n`,
+      `The address to listen on cannot be had (${code}): see listen and admin in the config. Is another broker running?\n`,
     )
-    process.exitCode = EX_CONFIG
+    // One of the two listeners may be up already.
+    process.exit(EX_CONFIG)
   } else throw error
 }

@@ -2,7 +2,7 @@ import { addressIn } from './networks.ts'
 
 /** A request that was answered. Hospitals fetch from their own servers, so the address says which one came. */
 export interface Access {
-  /** ISO 8601, UTC: when the request arrived. */
+  /** ISO 8601, UTC: when it was answered. */
   time: string
   /** Who asked: the peer, or behind trusted proxies the right-most address of the chain that is none of them. */
   address: string | null

@@ -2,12 +2,15 @@ import { homedir } from 'node:os'
 import { dirname, relative, resolve } from 'node:path'
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
+import { buildCommand } from './commands/build.ts'
 import { checkCommand } from './commands/check.ts'
 import { custodyCommands } from './commands/custody.ts'
+import { doctorCommand } from './commands/doctor.ts'
 import { githubCommands } from './commands/github.ts'
+import { logCommand } from './commands/log.ts'
 import { policyCommand } from './commands/policy.ts'
 import { retireCommands } from './commands/retire.ts'
-import { siteCommands } from './commands/site.ts'
+import { serveCommand } from './commands/serve.ts'
 import type { Terminal } from './commands/terminal.ts'
 import { verifyCommand } from './commands/verify.ts'
 import { PipelineError } from './errors.ts'
@@ -57,6 +60,11 @@ const terminal: Terminal = {
   onStop: stop => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
   },
+  onReopen: reopen => void process.on('SIGHUP', reopen),
+  every: (milliseconds, work) => {
+    const timer = setInterval(work, milliseconds)
+    return () => clearInterval(timer)
+  },
   path: given => resolve(here, given),
   show: full => {
     const short = relative(here, full)
@@ -79,8 +87,11 @@ const program = new Command('keys')
 custodyCommands(program, terminal)
 retireCommands(program, terminal)
 checkCommand(program, terminal)
-siteCommands(program, terminal)
+buildCommand(program, terminal)
+serveCommand(program, terminal)
+logCommand(program, terminal)
 verifyCommand(program, terminal)
+doctorCommand(program, terminal)
 policyCommand(program, terminal)
 githubCommands(program, terminal)
 

@@ -134,6 +134,9 @@ export interface Finding {
   fix: string
 }
 
+/** What is told of a fault, whoever has its code in a table. */
+export type Told = Omit<Finding, 'code'> & { code: string }
+
 /** A finding with its fix from the table. The message must never hold any of the file's content. */
 export function finding(
   code: Code,

@@ -1,4 +1,4 @@
-import { createPublicKey, hash } from 'node:crypto'
+import { createPublicKey, hash, type KeyObject } from 'node:crypto'
 import {
   type Alg,
   algFits,
@@ -89,10 +89,15 @@ export function thumbprint(material: Members, kty: Kty): string {
 
 /** SPKI PEM, for a hospital that loads a key instead of fetching the URL. */
 export function toPem(jwk: PublicJwk): string {
-  return createPublicKey({ key: { ...jwk }, format: 'jwk' })
-    .export({ type: 'spki', format: 'pem' })
-    .toString()
+  return keyObject(jwk).export({ type: 'spki', format: 'pem' }).toString()
 }
+
+/** SHA-256 of the SPKI DER in hex, which OpenSSL prints: openssl pkey -pubin -in PEM -outform DER | openssl dgst -sha256 */
+export function fingerprint(jwk: PublicJwk): string {
+  return hash('sha256', keyObject(jwk).export({ type: 'spki', format: 'der' }), 'hex')
+}
+
+const keyObject = (jwk: PublicJwk): KeyObject => createPublicKey({ key: { ...jwk }, format: 'jwk' })
 
 function judgeRsa(source: Members, complain: Complain): number {
   const n = integer(source, 'n', complain)

@@ -3,6 +3,8 @@ import { pino } from 'pino'
 export interface LineWriter {
   /** Never throws and never waits. */
   write: (line: string) => void
+  /** Of a file: opens it anew under its name, for whoever moved it away. */
+  reopen: () => void
   /** Writes what is waiting, as far as it can be written. */
   end: () => void
 }
@@ -11,11 +13,11 @@ export interface LineWriter {
 const MOST_WAITING = 4 * 1024 * 1024
 
 /**
- * Lines to a file descriptor, such that what becomes of them is never the server's trouble: where nobody reads (EPIPE)
+ * Lines to a file descriptor, or to a file (appended, 0600), such that what becomes of them is never the server's trouble: where nobody reads (EPIPE)
  * or the disk is full they are lost and counted. A reader that is only slow has some megabytes of time.
  */
 export function lineWriter(
-  fd: number,
+  to: number | string,
   told: {
     /** Once per trouble. */
     onTrouble: (code: string) => void
@@ -24,7 +26,7 @@ export function lineWriter(
   },
   mostWaiting = MOST_WAITING,
 ): LineWriter {
-  const stream = pino.destination({ dest: fd, sync: false, maxLength: mostWaiting })
+  const stream = pino.destination({ dest: to, sync: false, maxLength: mostWaiting, mode: 0o600 })
   let trouble: string | null = null
   let lost = 0
   let ended = false
@@ -48,6 +50,9 @@ export function lineWriter(
   return {
     write: line => {
       if (!ended) stream.write(line)
+    },
+    reopen: () => {
+      if (typeof to === 'string') stream.reopen()
     },
     end: () => {
       ended = true

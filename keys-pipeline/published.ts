@@ -43,16 +43,30 @@ const MOST_BYTES = 1024 * 1024
 /** Seconds. One Login asks for five, Singpass for three; a look is given longer, so that slow can be told from down. */
 const DEADLINE = 15
 
+/** How it is asked, where not as Lockstep asks. */
+export interface Manner {
+  /** In place of `accept` and `user-agent`. */
+  headers?: Readonly<Record<string, string>>
+  /** Seconds for the whole answer. */
+  deadline?: number
+}
+
+const HEADERS = { accept: 'application/json', 'user-agent': 'lockstep' }
+
 /** `elapsed` is a clock in milliseconds that only goes forward. */
-export function fetchThrough(dispatcher: Dispatcher, elapsed: () => number): Fetch {
+export function fetchThrough(
+  dispatcher: Dispatcher,
+  elapsed: () => number,
+  { headers: asked = HEADERS, deadline = DEADLINE }: Manner = {},
+): Fetch {
   return async url => {
     const began = elapsed()
     const look = { url, failure: null, status: 0, headers: {}, body: Buffer.alloc(0) }
     try {
       const { statusCode, headers, body } = await request(url, {
-        headers: { accept: 'application/json', 'user-agent': 'lockstep' },
+        headers: asked,
         dispatcher,
-        signal: AbortSignal.timeout(DEADLINE * 1000),
+        signal: AbortSignal.timeout(deadline * 1000),
       })
       const flat = Object.entries(headers).map(([name, value]) => [name, String(value)])
       const read = await readBounded(body, MOST_BYTES)

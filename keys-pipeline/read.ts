@@ -195,7 +195,12 @@ export function readAuthority(file: string, show: Show): string {
 /** The templates of the published pages. */
 export function readTemplates(folder: string): Templates {
   const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
-  return { index: read('index.html'), notFound: read('404.html'), style: read('style.css') }
+  return {
+    index: read('index.html'),
+    notFound: read('404.html'),
+    style: read('style.css'),
+    script: read('copy.js'),
+  }
 }
 
 function staysInside(path: string, root: string): boolean {

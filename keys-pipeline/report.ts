@@ -1,5 +1,5 @@
 import type { Entered } from './add.ts'
-import { type Finding, shown } from './errors.ts'
+import { type Finding, shown, type Told } from './errors.ts'
 import type { Generated } from './generate.ts'
 import { ENVIRONMENTS, type Environment } from './key-set.ts'
 import type { EnvironmentKeys } from './pipeline.ts'
@@ -22,7 +22,7 @@ export function findingsReport(findings: readonly Finding[]): string {
 }
 
 /** A finding as GitHub Actions reads it from the output of a step. @see GitHub "Workflow commands" */
-export function annotation({ code, file, kid, message, fix }: Finding): string {
+export function annotation({ code, file, kid, message, fix }: Told): string {
   const about = kid === null ? '' : ` (kid ${kid})`
   return `::error file=${inProperty(file)},title=${code}::${plain(`${message}${about}. ${fix}`)}`
 }
@@ -103,7 +103,7 @@ export function keysTable(keys: readonly ListedKey[]): string {
   return columns([['ENVIRONMENT', 'KID', 'ALG', 'BITS', 'ROLE', 'CREATED', 'FILE'], ...rows])
 }
 
-function columns(rows: readonly string[][]): string {
+export function columns(rows: readonly string[][]): string {
   const widths = rows[0]?.map((_, at) => Math.max(...rows.map(row => row[at]?.length ?? 0))) ?? []
   return rows
     .map(row =>

@@ -1,6 +1,6 @@
 import { BrokerError } from '../errors.ts'
 import { coverage, parseScopeList } from '../scopes.ts'
-import type { Grant } from './policy.ts'
+import { askable, type Grant } from './policy.ts'
 
 /** What a service asks for. */
 export interface Ask {
@@ -38,10 +38,6 @@ export function authorise(
   if (!scopes.every(covered)) throw new BrokerError('scope_not_granted')
   return { grant, scopes: askable(grant, scopes) }
 }
-
-/** Where the app fixes the scopes, whatever is asked, all are asked: one token serves everyone who may have it. */
-const askable = ({ upstream }: Grant, scopes: readonly string[]): readonly string[] =>
-  upstream.profile.scopes === 'fixed-by-app' ? upstream.scopes : scopes
 
 /** What the EHR granted must lie within the grant: EHRs may give more than was asked. Refused: `scope_exceeds_grant`. */
 export function refuseExcess({ upstream, scopes }: Grant, granted: string): void {

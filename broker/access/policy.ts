@@ -43,3 +43,18 @@ export function compilePolicy(
     upstreams: [...upstreams.values()],
   }
 }
+
+/** What is to be kept warm: per upstream that says so, the scopes that a service gets which asks for none. */
+export function warmlyWanted(
+  { grantsOf }: Policy,
+  services: Iterable<string>,
+): { upstream: Upstream; scopes: readonly string[] }[] {
+  return [...services]
+    .flatMap(service => grantsOf(service))
+    .filter(({ upstream }) => upstream.keepWarm)
+    .map(({ upstream, scopes }) => ({ upstream, scopes: askable({ upstream, scopes }, scopes) }))
+}
+
+/** Where the app fixes the scopes, whatever is asked, all are asked: one token serves everyone who may have it. */
+export const askable = ({ upstream }: Grant, scopes: readonly string[]): readonly string[] =>
+  upstream.profile.scopes === 'fixed-by-app' ? upstream.scopes : scopes

@@ -12,7 +12,9 @@ export function sendError(reply: FastifyReply, error: BrokerError): FastifyReply
   const { status, oauth, says, retryAfter } = error.row
   if (status === 401) reply.header('www-authenticate', 'Basic realm="lockstep", charset="UTF-8"')
   if (status === 405) reply.header('allow', 'POST')
-  if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
+  const later = error.facts['retry_after']
+  if (retryAfter !== undefined)
+    reply.header('retry-after', typeof later === 'number' ? later : retryAfter)
   return reply
     .code(status)
     .headers(NO_STORE)

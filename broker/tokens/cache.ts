@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
-import { type Clock, type Instant, remaining } from '../clock.ts'
+import { type Clock, type Instant, remaining, type Span } from '../clock.ts'
 import type { BrokerError } from '../errors.ts'
 import type { UpstreamToken } from '../upstream/exchange.ts'
+import type { Upstream } from '../upstream/upstream.ts'
 
 /** A token as it is kept. Times are milliseconds. */
 export interface HeldToken {
@@ -16,15 +17,22 @@ export interface HeldToken {
   soft: number
 }
 
-/** A span that begins at an instant; milliseconds. */
-export interface Span {
-  since: Instant
-  for: number
+/** What a token is got for. */
+export interface Wanted {
+  upstream: Upstream
+  scopes: readonly string[]
 }
 
 /** What is kept under one key: the token, and what paces the calls for the next one. */
 export interface Entry {
   token: HeldToken
+  wanted: Wanted
+  /** A service says that the EHR refused it, so that the next one takes its place whatever its life. */
+  isSuspect: boolean
+  /** When it was last fetched for such a report. */
+  reported: Span | null
+  /** Fetches behind that failed since the token came. */
+  failures: number
   /** No refresh behind before this has run out. */
   rest: Span | null
   /** When the key was last fetched for the sake of minimum_ttl. */
@@ -33,11 +41,18 @@ export interface Entry {
 
 export interface TokenCache {
   entry: (key: string) => Entry | undefined
+  /** The entry that holds the token with this SHA-256, and its key. */
+  holding: (sha256: string) => { key: string; entry: Entry } | undefined
   /** Keeps the token, unless the one that is held lives longer; returns the one that is held now. */
-  keep: (key: string, token: HeldToken) => HeldToken
+  keep: (key: string, token: HeldToken, wanted: Wanted) => HeldToken
   /** A refusal that has not run out. */
   refusal: (key: string) => BrokerError | undefined
+  /** How often in a row the key was refused. */
+  refusals: (key: string) => number
   refuse: (key: string, refusal: Span & { error: BrokerError }) => void
+  /** Lets go of every token that has run out. */
+  sweep: () => void
+  entries: () => IterableIterator<[string, Entry]>
 }
 
 /** Keys. A service may ask for any subset of its scopes, and each is a key; the least recently used go first. */
@@ -45,30 +60,49 @@ const MOST_ENTRIES = 100_000
 
 export function memoryCache(clock: Clock, mostEntries: number = MOST_ENTRIES): TokenCache {
   const entries = new Map<string, Entry>()
-  const refusals = new Map<string, Span & { error: BrokerError }>()
+  const refusals = new Map<string, Span & { error: BrokerError; times: number }>()
+  const keys = new Map<string, string>()
+  const drop = (key: string, entry: Entry): void => {
+    entries.delete(key)
+    if (keys.get(entry.token.sha256) === key) keys.delete(entry.token.sha256)
+  }
   return {
     entry: key => touch(entries, key),
-    keep: (key, token) => {
+    holding: sha256 => {
+      const key = keys.get(sha256) ?? ''
+      const entry = entries.get(key)
+      return entry?.token.sha256 === sha256 ? { key, entry } : undefined
+    },
+    keep: (key, token, wanted) => {
       refusals.delete(key)
       const entry = entries.get(key)
       const now = clock()
-      if (entry && left(entry.token, now) >= left(token, now)) return entry.token
-      put(
-        entries,
-        key,
-        { token, rest: null, fetchedForTtl: entry?.fetchedForTtl ?? null },
-        mostEntries,
-      )
+      const isBetter = entry?.isSuspect
+        ? entry.token.sha256 !== token.sha256
+        : entry === undefined || left(entry.token, now) < left(token, now)
+      if (entry && !isBetter) return entry.token
+      if (entry) drop(key, entry)
+      const { fetchedForTtl, reported } = entry ?? { fetchedForTtl: null, reported: null }
+      const fresh = { rest: null, failures: 0, isSuspect: false }
+      entries.set(key, { token, wanted, fetchedForTtl, reported, ...fresh })
+      keys.set(token.sha256, key)
+      for (const [oldest, old] of entries) {
+        if (entries.size <= mostEntries) break
+        drop(oldest, old)
+      }
       return token
     },
     refusal: key => {
       const found = refusals.get(key)
-      if (found === undefined) return undefined
-      if (!isOver(found, clock())) return found.error
-      refusals.delete(key)
-      return undefined
+      return found && !isOver(found, clock()) ? found.error : undefined
     },
-    refuse: (key, refusal) => put(refusals, key, refusal, mostEntries),
+    refusals: key => refusals.get(key)?.times ?? 0,
+    refuse: (key, refusal) =>
+      put(refusals, key, { ...refusal, times: (refusals.get(key)?.times ?? 0) + 1 }, mostEntries),
+    sweep: () => {
+      for (const [key, entry] of entries) if (left(entry.token, clock()) <= 0) drop(key, entry)
+    },
+    entries: () => entries.entries(),
   }
 }
 

@@ -1,4 +1,4 @@
-import { Agent } from 'undici'
+import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici'
 import { BrokerError } from '../errors.ts'
 import { MOST_REPLY_BYTES, type PostForm, postThrough } from './token-endpoint.ts'
 import type { Upstream } from './upstream.ts'
@@ -15,32 +15,54 @@ const CONNECT_TIMEOUT = 120_000
 /** Connections to one EHR. More at once would be a burst that no EHR asked for. */
 const MOST_CONNECTIONS = 32
 
-/** Connection pools, one per set of certificate authorities: TLS 1.2 or later, and never an unverified peer. */
-export function openConnections(): Connections {
-  const pools = new Map<string | null, { agent: Agent; post: PostForm }>()
+/** The way out of the building, as HTTPS_PROXY and NO_PROXY name it. */
+export interface WebProxy {
+  url: string
+  /** Hosts that are called directly: `localhost,.example.org`. */
+  except: string
+}
+
+/**
+ * Connection pools, one per set of certificate authorities and certificate of ours: TLS 1.2 or later, never an
+ * unverified peer, and through the proxy where there is one. The tunnel's end is the EHR all the same.
+ */
+export function openConnections(proxy: WebProxy | null = null): Connections {
+  const pools = new Map<string, { agent: Dispatcher; post: PostForm }>()
   let isClosed = false
-  const poolFor = (ca: string | null) => {
-    const open = pools.get(ca)
+  const poolFor = ({ ca, identity }: Upstream) => {
+    const name = JSON.stringify([ca, identity])
+    const open = pools.get(name)
     if (open) return open
-    const agent = new Agent({
-      connect: { ...(ca !== null && { ca }), minVersion: 'TLSv1.2', timeout: CONNECT_TIMEOUT },
-      connections: MOST_CONNECTIONS,
-      maxResponseSize: 2 * MOST_REPLY_BYTES,
-    })
+    const agent = agentFor({ ...(ca !== null && { ca }), ...identity }, proxy)
     const pool = { agent, post: postThrough(agent) }
-    pools.set(ca, pool)
+    pools.set(name, pool)
     return pool
   }
   return {
     postFor:
-      ({ ca }) =>
+      upstream =>
       async (...call) => {
         if (isClosed) throw new BrokerError('upstream_unreachable', { reason: 'stopping' })
-        return poolFor(ca).post(...call)
+        return poolFor(upstream).post(...call)
       },
     close: async () => {
       isClosed = true
       await Promise.all([...pools.values()].map(({ agent }) => agent.destroy()))
     },
   }
+}
+
+function agentFor(own: { ca?: string; cert?: string; key?: string }, proxy: WebProxy | null) {
+  const tls = { ...own, minVersion: 'TLSv1.2' as const }
+  const options = {
+    connect: { ...tls, timeout: CONNECT_TIMEOUT },
+    connections: MOST_CONNECTIONS,
+    maxResponseSize: 2 * MOST_REPLY_BYTES,
+  }
+  if (proxy === null) return new Agent(options)
+  const { url, except } = proxy
+  return new EnvHttpProxyAgent({
+    ...options,
+    ...{ httpsProxy: url, httpProxy: url, noProxy: except, requestTls: tls },
+  })
 }

@@ -12,7 +12,12 @@ export interface UpstreamToken extends TokenResponse {
   kid: string
 }
 
-export type Exchange = (upstream: Upstream, scopes: readonly string[]) => Promise<UpstreamToken>
+/** `deadline` is in seconds, the upstream's own where it is not given. */
+export type Exchange = (
+  upstream: Upstream,
+  scopes: readonly string[],
+  deadline?: number,
+) => Promise<UpstreamToken>
 
 const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
@@ -26,8 +31,10 @@ export function exchangeWith(ports: {
   newJti: () => string
   signerFor: (upstream: Upstream) => Signer
   postFor: (upstream: Upstream) => PostForm
+  /** Told of the clock of each EHR that answers: seconds by which it is ahead of ours. */
+  onDate: (upstream: Upstream, skew: number) => void
 }): Exchange {
-  return async (upstream, scopes) => {
+  return async (upstream, scopes, deadline = upstream.deadline) => {
     const sentAt = ports.clock()
     const signer = ports.signerFor(upstream)
     const assertion = await makeAssertion(upstream, signer, sentAt.wall, ports.newJti()).catch(
@@ -42,7 +49,8 @@ export function exchangeWith(ports: {
       scope: scopes.join(' '),
     })
     try {
-      const reply = await ports.postFor(upstream)(upstream.tokenEndpoint, form, upstream.deadline)
+      const reply = await ports.postFor(upstream)(upstream.tokenEndpoint, form, deadline)
+      if (reply.date !== null) ports.onDate(upstream, skewOf(reply.date, sentAt, ports.clock()))
       return { ...readTokenResponse(reply, scopes, upstream.profile), sentAt, kid: signer.kid }
     } catch (error) {
       const { code, facts, cause } = asBrokerError(error)
@@ -50,3 +58,7 @@ export function exchangeWith(ports: {
     }
   }
 }
+
+/** By the middle of the call; a Date has whole seconds. @see RFC 9110 §6.6.1 */
+const skewOf = (date: number, sentAt: Instant, now: Instant): number =>
+  Math.round((date - (sentAt.wall + now.wall) / 2) / 1000)

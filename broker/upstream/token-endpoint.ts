@@ -8,6 +8,10 @@ export interface Reply {
   status: number
   type: string
   text: string
+  /** Milliseconds since the epoch, by its Date; null where it has none. */
+  date: number | null
+  /** Seconds, by its Retry-After; null where it has none. */
+  retryAfter: number | null
 }
 
 /** Bytes. Some sixteen times the longest JWT access token an EHR is known to issue; past this it is not a token. */
@@ -23,7 +27,7 @@ export type PostForm = (url: string, form: URLSearchParams, deadline: number) =>
  */
 export function postThrough(dispatcher: Dispatcher): PostForm {
   return async (url, form, deadline) => {
-    const signal = AbortSignal.timeout(deadline * 1000)
+    const signal = AbortSignal.timeout(Math.ceil(deadline * 1000))
     try {
       const { statusCode, headers, body } = await request(url, {
         method: 'POST',
@@ -37,7 +41,12 @@ export function postThrough(dispatcher: Dispatcher): PostForm {
         signal,
       })
       const type = headers['content-type']
-      const reply = { status: statusCode, type: typeof type === 'string' ? type : '', text: '' }
+      const date = Date.parse(textOf(headers['date']))
+      const reply = {
+        ...{ status: statusCode, type: textOf(type), text: '' },
+        date: Number.isNaN(date) ? null : date,
+        retryAfter: retryAfterOf(textOf(headers['retry-after']), date),
+      }
       if (saysNothing(statusCode)) {
         // Thrown away as it comes: what an outage says may be long, or never end.
         body.dump().catch(() => {})
@@ -72,4 +81,18 @@ const FAILURES = {
 function reasonOf(error: unknown): string {
   const { code, name } = error as NodeJS.ErrnoException
   return typeof code === 'string' ? code : (name ?? 'unknown')
+}
+
+const textOf = (header: string | string[] | undefined): string =>
+  typeof header === 'string' ? header : ''
+
+/** Seconds; the longest Retry-After that is believed. */
+const MOST_RETRY_AFTER = 3600
+
+/** Seconds, or a moment by the EHR's own clock. @see RFC 9110 §10.2.3 */
+function retryAfterOf(header: string, date: number): number | null {
+  const seconds = /^\d+$/.test(header)
+    ? Number(header)
+    : Math.ceil((Date.parse(header) - date) / 1000)
+  return Number.isNaN(seconds) ? null : Math.min(Math.max(0, seconds), MOST_RETRY_AFTER)
 }

@@ -33,9 +33,10 @@ export function readTokenResponse(
   asked: readonly string[],
   profile: Profile,
 ): TokenResponse {
-  const { status } = reply
-  if (status === 429) throw new BrokerError('upstream_rate_limited', { status })
-  if (status >= 500) throw new BrokerError('upstream_unavailable', { status })
+  const { status, retryAfter } = reply
+  const later = retryAfter === null ? {} : { retry_after: retryAfter }
+  if (status === 429) throw new BrokerError('upstream_rate_limited', { status, ...later })
+  if (status >= 500) throw new BrokerError('upstream_unavailable', { status, ...later })
   if (status >= 300 && status < 400) throw new BrokerError('upstream_redirected', { status })
   const isJson = /^application\/(?:[\w.+-]+\+)?json\b/i.test(reply.type)
   if (status !== 200) throw refusal(reply, isJson)

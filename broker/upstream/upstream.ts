@@ -17,6 +17,12 @@ export interface Upstream {
   assertionAudience: { value: string; reason: string } | null
   /** PEM of the certificate authorities trusted for this upstream; null for the system's. */
   ca: string | null
-  /** Seconds from the first byte sent to the last received. */
+  /** PEM of the certificate that we show to this upstream; null for none. */
+  identity: { cert: string; key: string } | null
+  /** Seconds that all attempts to get one token have together. */
   deadline: number
+  /** Calls at once. */
+  concurrency: number
+  /** Kept fresh whether anybody asks or not. */
+  keepWarm: boolean
 }

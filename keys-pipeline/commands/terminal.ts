@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { Option } from 'commander'
-import type { Finding } from '../errors.ts'
+import type { Told } from '../errors.ts'
 import { ENVIRONMENTS } from '../key-set.ts'
 
 /** What the commands know of the process; `cli.ts` gives it. */
@@ -10,12 +10,16 @@ export interface Terminal {
   note: (text: string) => void
   printJson: (value: unknown) => void
   /** Findings: the exit status becomes 1, and GitHub shows each beside its file. */
-  fail: (findings: readonly Finding[]) => void
+  fail: (findings: readonly Told[]) => void
   /** Not a fault, but worth a line of its own; GitHub shows it on the page of the run. */
   notice: (title: string, text: string) => void
   /** How GitHub is asked: GITHUB_TOKEN, and GITHUB_API_URL where it is not api.github.com. */
   github: { token?: string; baseUrl?: string }
   onStop: (stop: () => void) => void
+  /** Somebody moved the log away and asks to begin another. */
+  onReopen: (reopen: () => void) => void
+  /** Work to be done again and again, until what is returned is called. */
+  every: (milliseconds: number, work: () => void) => () => void
   /** A path that the user gave, made absolute: relative to where the user stands, not to the project. */
   path: (given: string) => string
   /** The same way back, for people. */

@@ -18,6 +18,7 @@ import { PROJECT } from '../support/processes.ts'
 const record = (request: string): AuditRecord => ({
   time: '2026-11-25T00:00:00.000Z',
   request,
+  action: 'token',
   decision: 'refused',
   code: 'secret_wrong',
   service: null,
@@ -27,6 +28,7 @@ const record = (request: string): AuditRecord => ({
   upstream: null,
   asked: { audience: null, resource: null, scope: null, minimum_ttl: 0 },
   granted: null,
+  reported: null,
   config: 'generation',
 })
 

@@ -126,7 +126,8 @@ describe('the record', () => {
 
   test('of trouble with the EHR says with which', () =>
     within({}, async ({ ask, audit, epic }) => {
-      epic.faults.push((_, reply) => reply.code(503).send('x'))
+      for (let times = 0; times < 3; times++)
+        epic.faults.push((_, reply) => reply.code(503).send('x'))
       await ask()
       expect(await audit()).toMatchObject([
         { decision: 'refused', code: 'upstream_unavailable', upstream: 'epic' },

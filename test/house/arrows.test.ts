@@ -17,7 +17,14 @@ const LEAVES = [
   'broker/scopes.ts',
   'broker/profiles.ts',
 ]
-const PURE = ['keys-pipeline/render.ts', 'keys-pipeline/policy.ts']
+const PURE = [
+  'keys-pipeline/render.ts',
+  'keys-pipeline/page.ts',
+  'keys-pipeline/html.ts',
+  'keys-pipeline/policy.ts',
+  'keys-pipeline/doctor/examine.ts',
+  'keys-pipeline/doctor/judge-answer.ts',
+]
 /** What of keys-pipeline/ the broker may know: the key model and the reader of the live set. */
 const HATCH = ['algorithms', 'jwk', 'key-set', 'published'].map(name => `keys-pipeline/${name}.ts`)
 const ROOMS = ['access', 'tokens', 'upstream', 'keys', 'http'].map(name => `broker/${name}`)
@@ -108,6 +115,8 @@ test('every source file that runs has tests of its own name', () => {
     'broker/upstream/upstream.ts',
     'broker/config-schema.ts',
     'keys-pipeline/report.ts',
+    'keys-pipeline/doctor/checks.ts',
+    'keys-pipeline/doctor/evidence.ts',
   ])
   const tests = new Set(sourceTests())
   const missing = sourceFiles().filter(

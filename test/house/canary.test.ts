@@ -67,14 +67,15 @@ test('neither a private key nor a token nor a secret shows anywhere it does not 
     scope: PATIENT,
   }
   const { faults } = world.epic
-  faults.push((_, reply) => reply.code(500).send(grant))
+  const attempts = 3
+  for (let at = 0; at < attempts; at++) faults.push((_, reply) => reply.code(500).send(grant))
   faults.push((_, reply) => reply.code(400).send({ error: MARKED_TOKEN, ...grant }))
   faults.push((_, reply) => reply.type('text/html').send(MARKED_TOKEN))
   faults.push((_, reply) => reply.type('application/json').send(`{"access_token":"${MARKED_TOKEN}`))
   faults.push(() => ({ ...grant, token_type: MARKED_TOKEN }))
   faults.push(() => ({ ...grant, expires_in: MARKED_TOKEN }))
   faults.push(() => ({ ...grant, scope: 'system/*.cruds' }))
-  const refused = faults.length
+  const refused = faults.length - attempts + 1
   for (let at = 0; at < refused; at++) {
     const reply = await world.ask()
     expect(reply.statusCode).toBeGreaterThanOrEqual(500)

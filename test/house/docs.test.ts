@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { ConfigSchema } from '../../broker/config-schema.ts'
 import { ERRORS } from '../../broker/errors.ts'
 import { PROFILES } from '../../broker/profiles.ts'
+import { FAULTS } from '../../keys-pipeline/doctor/faults.ts'
 import { CODES } from '../../keys-pipeline/errors.ts'
 import { BROKER_CLI, KEYS_CLI, PROJECT, run } from '../support/processes.ts'
 import { makeWorld } from '../support/world.ts'
@@ -43,6 +44,14 @@ describe('the manuals and the code name the same', () => {
     expect(names(rows('keys-pipeline/README.md', 'Findings')).sort()).toEqual(
       Object.keys(CODES).sort(),
     )
+  })
+
+  test('what the doctor says, with its level and what to do', () => {
+    const written = rows('keys-pipeline/README.md', 'What the doctor says').map(
+      ([code = '', level, , fix]) => [code.replaceAll('`', ''), level, fix],
+    )
+    const known = Object.entries(FAULTS).map(([code, { level, fix }]) => [code, level, fix])
+    expect(written).toEqual(known)
   })
 
   test('error codes, with their status and OAuth error', () => {

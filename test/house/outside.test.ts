@@ -19,6 +19,7 @@ const touching = (how: (file: string) => boolean): string[] => sourceFiles().fil
 
 test('files', () => {
   expect(touching(imports(/^node:fs/))).toEqual([
+    'broker/admin-socket.ts',
     'broker/audit.ts',
     'broker/cli.ts',
     'broker/config.ts',
@@ -26,7 +27,9 @@ test('files', () => {
     'keys-pipeline/built-site.ts',
     'keys-pipeline/generate.ts',
     'keys-pipeline/private-key.ts',
+    'keys-pipeline/read-log.ts',
     'keys-pipeline/read.ts',
+    'keys-pipeline/reload.ts',
     'keys-pipeline/serve.ts',
     'keys-pipeline/settings.ts',
     'keys-pipeline/write.ts',
@@ -35,11 +38,18 @@ test('files', () => {
 
 test('network', () => {
   expect(
-    touching(imports(/^undici$/, /^node:(net|http|https|tls|dns|dgram)$/, /^fastify$/)),
+    touching(
+      imports(/^undici$/, /^node:(net|http|https|tls|dns|dns\/promises|dgram)$/, /^fastify$/),
+    ),
   ).toEqual([
+    'broker/admin-client.ts',
+    'broker/admin-socket.ts',
     'broker/app.ts',
+    'broker/http/admin.ts',
     'broker/upstream/connections.ts',
     'broker/upstream/token-endpoint.ts',
+    'keys-pipeline/doctor/handshake.ts',
+    'keys-pipeline/doctor/probe.ts',
     'keys-pipeline/published.ts',
     'keys-pipeline/serve.ts',
   ])
@@ -78,4 +88,8 @@ test('chance', () => {
 test('other programs, workers and code made of text: nobody', () => {
   expect(touching(imports(/^node:(child_process|worker_threads|cluster|vm)$/))).toEqual([])
   expect(touching(uses(/\beval\(|new Function\(/))).toEqual([])
+})
+
+test('schedules: one file, which only calls', () => {
+  expect(touching(imports(/^node-cron$/))).toEqual(['broker/schedule.ts'])
 })

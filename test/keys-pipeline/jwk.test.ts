@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { calculateJwkThumbprint } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { CURVES, PRIVATE_MEMBERS } from '../../keys-pipeline/algorithms.ts'
-import { toPem, toPublicKey } from '../../keys-pipeline/jwk.ts'
+import { fingerprint, toPem, toPublicKey } from '../../keys-pipeline/jwk.ts'
 import { openSource } from '../../keys-pipeline/pipeline.ts'
 import { ecJwk, freshEc, type Jwk, p256, p384, rsa as rsaForms, rsaJwk } from '../support/keys.ts'
 import { openssl } from '../support/openssl.ts'
@@ -95,6 +95,18 @@ describe('what is published', () => {
       `Modulus=${Buffer.from(String(jwk['n']), 'base64url').toString('hex').toUpperCase()}`,
     )
   })
+})
+
+test.each([
+  ['RSA', rsaJwk()],
+  ['P-256', ecJwk('P-256')],
+  ['P-384', ecJwk('P-384')],
+])('the fingerprint of a key, %s, is the one that OpenSSL prints', (_, jwk) => {
+  const { key } = judge(jwk)
+  if (key === null) throw new Error('key')
+  const der = openssl(['pkey', '-pubin', '-outform', 'DER'], toPem(key.jwk))
+  const printed = openssl(['dgst', '-sha256'], der).toString()
+  expect(printed.trim().split(' ').at(-1)).toBe(fingerprint(key.jwk))
 })
 
 describe('a key is refused for', () => {

@@ -113,9 +113,10 @@ test('a list of paths is read by lines or by NUL, so that a name may hold a newl
 })
 
 test('the project’s templates are there', () => {
-  const { index, notFound, style } = readTemplates(join(PROJECT, 'site'))
+  const { index, notFound, style, script } = readTemplates(join(PROJECT, 'site'))
   for (const text of [index, notFound]) expect(text).toContain('{{policy}}')
   expect(style).toContain('prefers-color-scheme')
+  expect(script).toContain('clipboard')
 })
 
 test('a file that is named is read whatever its ending', () => {

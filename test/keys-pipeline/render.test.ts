@@ -81,27 +81,34 @@ test('jwcrypto, in another language, reads the published set and finds the same 
   for (const [kid, print] of Object.entries(prints)) expect(print).toBe(kid)
 })
 
-test('a kid cannot write HTML into the page', () => {
-  const page = text(
-    siteOf([{ ...rsaJwk(), kid: '"><script>alert(1)</script>{{style}}' }]),
-    'index.html',
-  )
-  expect(page).not.toContain('<script')
-  expect(page).toContain('&lt;script&gt;')
-  expect(page.match(/<style>/g)).toHaveLength(1)
+test('what the policy of a page lets in is its own style and script', () => {
+  const site = siteOf([rsaJwk()])
+  for (const [path, scripts] of [
+    ['index.html', 1],
+    ['404.html', 0],
+  ] as const) {
+    const page = text(site, path)
+    const hashes = [...page.matchAll(/<(style|script)>([\s\S]*?)<\/\1>/g)].map(
+      ([, name, source = '']) => `${name}-src 'sha256-${hash('sha256', source, 'base64')}'`,
+    )
+    expect(hashes).toHaveLength(1 + scripts)
+    const policy = `default-src 'none'; ${hashes.join('; ')}; img-src data:; base-uri 'none'; form-action 'none'`
+    expect(page).toContain(`<meta http-equiv="Content-Security-Policy" content="${policy}">`)
+    expect(page).not.toMatch(/<script .*src|<link rel="(?!icon" href="data:)|@import|url\(| style=/)
+  }
 })
 
-test('the page’s policy allows its own style and nothing else', () => {
-  const page = text(siteOf([rsaJwk()]), 'index.html')
-  const style = /<style>([\s\S]*?)<\/style>/.exec(page)?.[1] ?? ''
-  expect(page).toContain(
-    `default-src 'none'; style-src 'sha256-${hash('sha256', style, 'base64')}'`,
-  )
-  expect(page).not.toMatch(/<script|<img|<link|@import|url\(/)
-})
-
-test('the page shows each environment’s URL, or that nothing is published there', () => {
-  const page = text(siteOf([rsaJwk()]), 'index.html')
-  expect(page).toContain('https://keys.example.com/.well-known/jwks.json')
-  expect(page).not.toContain('nonprod/.well-known')
+test('_headers has a rule for every file that is served to somebody, key sets first', () => {
+  const site = siteOf([rsaJwk()], [ecJwk()])
+  const rules = text(site, '_headers').match(/^\/.*/gm)
+  const pems = [...site.keys()].filter(path => path.endsWith('.pem')).map(path => `/${path}`)
+  expect(pems).toHaveLength(2)
+  expect(rules).toEqual([
+    '/.well-known/jwks.json',
+    '/nonprod/.well-known/jwks.json',
+    '/',
+    '/index.html',
+    '/404.html',
+    ...pems,
+  ])
 })

@@ -2,13 +2,16 @@ import { hash } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join, relative } from 'node:path'
+import { connect as connectTls } from 'node:tls'
 import { Agent, request } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { LogLine } from '../../keys-pipeline/access-log.ts'
 import { readSite } from '../../keys-pipeline/built-site.ts'
 import { CACHE } from '../../keys-pipeline/headers.ts'
+import { networkIn } from '../../keys-pipeline/networks.ts'
 import { build, judgeKeys } from '../../keys-pipeline/pipeline.ts'
 import { readTemplates } from '../../keys-pipeline/read.ts'
-import { type Access, buildServer, devSite } from '../../keys-pipeline/serve.ts'
+import { buildServer, devSite, takeIdentity } from '../../keys-pipeline/serve.ts'
 import { readSettings } from '../../keys-pipeline/settings.ts'
 import { makeAuthority } from '../support/certificates.ts'
 import { asIs, codes, ecJwk, folderWith, refusal, rsaJwk } from '../support/keys.ts'
@@ -31,8 +34,8 @@ function built(): string {
 
 async function serving(more = {}, out = built()) {
   const site = readSite(out, asIs)
-  const log: Access[] = []
-  const server = await buildServer(site, {
+  const log: LogLine[] = []
+  const server = await buildServer(() => site, {
     cache: CACHE.published,
     now: () => 0,
     log: access => log.push(access),
@@ -97,11 +100,29 @@ test('what is not published is 404, however it is asked for', async () => {
     expect(reply.body).toBe(site.get('404.html'))
   }
   expect((await server.inject('/%ff')).statusCode).toBeLessThan(500)
-  expect((await server.inject({ method: 'POST', url: JWKS })).statusCode).toBe(404)
 })
 
+test.each([
+  ['/', 200],
+  ['/nothing', 404],
+])(
+  'the page at %s is asked for anew each time, and may load, frame and tell nothing',
+  async (url, status) => {
+    const { server } = await serving()
+    const { statusCode, headers } = await server.inject(url)
+    expect(statusCode).toBe(status)
+    expect(headers).toMatchObject({
+      'cache-control': 'no-cache',
+      'content-security-policy': expect.stringMatching(
+        /^default-src 'none'; style-src 'sha256-[^']+'; .*frame-ancestors 'none'$/,
+      ),
+      'referrer-policy': 'no-referrer',
+    })
+  },
+)
+
 test('the access log says who fetched what', async () => {
-  const { server, log } = await serving()
+  const { server, log, site } = await serving()
   await server.inject({
     url: JWKS,
     remoteAddress: '192.0.2.7',
@@ -115,10 +136,10 @@ test('the access log says who fetched what', async () => {
       method: 'GET',
       path: JWKS,
       status: 200,
-      bytes: expect.any(Number),
+      forwarded: null,
+      bytes: site.get(JWKS.slice(1))?.length,
     },
   ])
-  expect(log[0]?.bytes).toBeGreaterThan(100)
 })
 
 describe('a site that is not what the build wrote is not served', () => {
@@ -222,4 +243,106 @@ test('every file of the built site is served, the publication too', async () => 
     expect([name, reply.statusCode]).toEqual([name, 200])
     expect(reply.body).toBe(readFileSync(join(out, name), 'utf8'))
   }
+})
+
+test.each(['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'] as const)(
+  '%s is not allowed, whatever it brings',
+  async method => {
+    const { server, log } = await serving()
+    const headers = { 'content-type': 'application/json' }
+    const reply = await server.inject({ method, url: JWKS, headers, payload: '{"a":' })
+    expect([reply.statusCode, reply.headers['allow']]).toEqual([405, 'GET, HEAD'])
+    expect(log).toMatchObject([{ method, status: 405 }])
+  },
+)
+
+test('nothing is said to be sent where nothing is: HEAD, 304', async () => {
+  const { server, log } = await serving()
+  const { etag } = (await server.inject(JWKS)).headers
+  await server.inject({ method: 'HEAD', url: JWKS })
+  await server.inject({ url: JWKS, headers: { 'if-none-match': String(etag) } })
+  expect(log.slice(1)).toMatchObject([
+    { status: 200, bytes: 0 },
+    { status: 304, bytes: 0 },
+  ])
+})
+
+describe('X-Forwarded-For is believed of trusted proxies alone', () => {
+  const chain = '203.0.113.9, 10.0.0.8'
+  const trusted = [networkIn('10.0.0.0/8')].filter(each => each !== null)
+  test.each([
+    ['nobody is trusted', [], '10.0.0.7', chain, '10.0.0.7', null],
+    ['the peer is a proxy', trusted, '10.0.0.7', chain, '203.0.113.9', ['203.0.113.9', '10.0.0.8']],
+    ['the peer is a stranger', trusted, '192.0.2.1', chain, '192.0.2.1', null],
+    [
+      'a client wrote before the proxy did',
+      trusted,
+      '10.0.0.7',
+      '198.51.100.1, 203.0.113.9',
+      '203.0.113.9',
+      ['198.51.100.1', '203.0.113.9'],
+    ],
+    ['what is no address', trusted, '10.0.0.7', 'a hospital', '10.0.0.7', []],
+  ] as const)('%s', async (_, networks, remoteAddress, header, address, forwarded) => {
+    const { server, log } = await serving({ trusted: networks })
+    await server.inject({ url: JWKS, remoteAddress, headers: { 'x-forwarded-for': header } })
+    expect(log).toMatchObject([{ address, forwarded }])
+  })
+})
+
+describe('what never became a request is told', () => {
+  test('half a request', async () => {
+    const { server, log } = await serving()
+    const { port } = new URL(await server.listen({ host: '127.0.0.1', port: 0 }))
+    const socket = connect(Number(port), '127.0.0.1', () => socket.write('NONSENSE\r\n\r\n'))
+    await new Promise(done => socket.resume().on('close', done))
+    expect(log).toMatchObject([{ event: 'connection_failed', address: '127.0.0.1' }])
+  })
+
+  test('a handshake that fails', async () => {
+    const authority = await makeAuthority()
+    const { cert, key } = await authority.issue()
+    const { server, log } = await serving({
+      tls: { cert: Buffer.from(cert), key: Buffer.from(key) },
+    })
+    const { port } = new URL(await server.listen({ host: '127.0.0.1', port: 0 }))
+    await request(`https://localhost:${port}/`).catch(() => {})
+    await expect.poll(() => log).toMatchObject([{ event: 'connection_failed' }])
+  })
+})
+
+test('a certificate that was renewed is shown to whoever comes next, and no request fails', async () => {
+  const authority = await makeAuthority()
+  const pair = async (name: string) => {
+    const { cert, key } = await authority.issue({ names: ['localhost', name] })
+    return { cert: Buffer.from(cert), key: Buffer.from(key) }
+  }
+  const { server } = await serving({ tls: await pair('one.example') })
+  const { port } = new URL(await server.listen({ host: '127.0.0.1', port: 0 }))
+  const shown = () =>
+    new Promise<string>((resolve, reject) => {
+      const options = { port: Number(port), host: 'localhost', ca: authority.ca }
+      const socket = connectTls(options, () => {
+        resolve(socket.getPeerCertificate().subjectaltname ?? '')
+        socket.destroy()
+      }).on('error', reject)
+    })
+  const dispatcher = new Agent({ connect: { ca: authority.ca } })
+  const get = async () =>
+    (await request(`https://localhost:${port}${JWKS}`, { dispatcher })).statusCode
+  expect([await shown(), await get()]).toEqual([expect.stringContaining('one.example'), 200])
+  takeIdentity(server, await pair('two.example'))
+  expect([await shown(), await get()]).toEqual([expect.stringContaining('two.example'), 200])
+  await dispatcher.close()
+})
+
+test('a new site is served from the next request on, and each answer is from one site', async () => {
+  let site = new Map([['a.json', 'old']])
+  const server = await buildServer(() => site, {
+    ...{ cache: CACHE.published, now: () => 0, log: () => {} },
+  })
+  onTestFinished(() => server.close())
+  expect((await server.inject('/a.json')).body).toBe('old')
+  site = new Map([['a.json', 'new']])
+  expect((await server.inject('/a.json')).body).toBe('new')
 })

@@ -69,6 +69,7 @@ async function demo(folder: string, running: Running[], stay: boolean): Promise<
   const epic = await new LocalEpic({ tls: await authority.issue(), ca: authority.ca }).start()
   running.push({
     output: () => '',
+    signal: () => {},
     stop: async () => epic.stop().then(() => ({ code: 0, signal: null, stdout: '', stderr: '' })),
   })
   const jwksUrl = `${site}/nonprod/.well-known/jwks.json`

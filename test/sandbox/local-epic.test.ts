@@ -24,7 +24,7 @@ const closing: (() => Promise<unknown>)[] = []
 beforeAll(async () => {
   authority = await makeAuthority()
   const { cert, key } = await authority.issue()
-  const server = await buildServer(site, {
+  const server = await buildServer(() => site, {
     cache: CACHE.published,
     tls: { cert: Buffer.from(cert), key: Buffer.from(key) },
     now: () => 0,

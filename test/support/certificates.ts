@@ -6,11 +6,17 @@ import * as x509 from '@peculiar/x509'
 export interface Authority {
   /** PEM of the root. */
   ca: string
-  issue: (options?: {
-    names?: string[]
-    notBefore?: Date
-    notAfter?: Date
-  }) => Promise<{ cert: string; key: string }>
+  issue: (options?: Issued) => Promise<{ cert: string; key: string }>
+}
+
+interface Issued {
+  names?: string[]
+  notBefore?: Date
+  notAfter?: Date
+  /** Below an authority between, which publishes its certificate and does not come with this one. */
+  isBelowAnother?: boolean
+  /** RSA of that many bits in place of P-256. */
+  bits?: number
 }
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
@@ -19,10 +25,7 @@ const TO = new Date('2099-01-01')
 
 export async function makeAuthority(): Promise<Authority> {
   x509.cryptoProvider.set(webcrypto as typeof crypto)
-  const keys = (await webcrypto.subtle.generateKey(ALGORITHM, true, [
-    'sign',
-    'verify',
-  ])) as webcrypto.CryptoKeyPair
+  const keys = await makeKeys(ALGORITHM)
   const root = await x509.X509CertificateGenerator.createSelfSigned({
     name: 'CN=Lockstep test root',
     notBefore: FROM,
@@ -40,19 +43,24 @@ export async function makeAuthority(): Promise<Authority> {
   })
   return {
     ca: root.toString('pem'),
-    issue: async ({ names = ['localhost'], notBefore = FROM, notAfter = TO } = {}) => {
-      const own = (await webcrypto.subtle.generateKey(ALGORITHM, true, [
-        'sign',
-        'verify',
-      ])) as webcrypto.CryptoKeyPair
+    issue: async ({
+      names = ['localhost'],
+      notBefore = FROM,
+      notAfter = TO,
+      isBelowAnother = false,
+      bits,
+    } = {}) => {
+      const issuer = isBelowAnother ? await intermediate(root, keys) : { certificate: root, keys }
+      const algorithm = bits === undefined ? ALGORITHM : rsaOf(bits)
+      const own = await makeKeys(algorithm)
       const certificate = await x509.X509CertificateGenerator.create({
         subject: `CN=${names[0]}`,
-        issuer: root.subject,
+        issuer: issuer.certificate.subject,
         notBefore,
         notAfter,
         signingAlgorithm: ALGORITHM,
         publicKey: own.publicKey,
-        signingKey: keys.privateKey,
+        signingKey: issuer.keys.privateKey,
         extensions: [
           new x509.BasicConstraintsExtension(false, undefined, true),
           new x509.ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1']),
@@ -60,7 +68,10 @@ export async function makeAuthority(): Promise<Authority> {
             ...names.map(value => ({ type: 'dns' as const, value })),
             { type: 'ip', value: '127.0.0.1' },
           ]),
-          await x509.AuthorityKeyIdentifierExtension.create(keys.publicKey),
+          await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey),
+          ...(isBelowAnother
+            ? [new x509.AuthorityInfoAccessExtension({ caIssuers: 'http://ca.example/i.crt' })]
+            : []),
         ],
       })
       const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', own.privateKey))
@@ -72,3 +83,28 @@ export async function makeAuthority(): Promise<Authority> {
     },
   }
 }
+
+async function intermediate(root: x509.X509Certificate, above: webcrypto.CryptoKeyPair) {
+  const keys = await makeKeys(ALGORITHM)
+  const certificate = await x509.X509CertificateGenerator.create({
+    subject: 'CN=Lockstep test intermediate',
+    issuer: root.subject,
+    notBefore: FROM,
+    notAfter: TO,
+    signingAlgorithm: ALGORITHM,
+    publicKey: keys.publicKey,
+    signingKey: above.privateKey,
+    extensions: [new x509.BasicConstraintsExtension(true, 0, true)],
+  })
+  return { certificate, keys }
+}
+
+const rsaOf = (modulusLength: number) => ({
+  ...{ name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', modulusLength },
+  publicExponent: new Uint8Array([1, 0, 1]),
+})
+
+const makeKeys = (
+  algorithm: webcrypto.EcKeyGenParams | webcrypto.RsaHashedKeyGenParams,
+): Promise<webcrypto.CryptoKeyPair> =>
+  webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])

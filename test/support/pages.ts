@@ -1,11 +1,18 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, type Server } from 'node:https'
+import type { IncomingMessage } from 'node:http'
+import { createServer, type Server, type ServerOptions } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 
 type Files = ReadonlyMap<string, Buffer>
+
+export interface Answer {
+  status: number
+  headers: Record<string, string>
+  body: Buffer
+}
 
 interface Cached {
   files: Files
@@ -29,35 +36,47 @@ export class Pages {
   #edge = new Map<string, Cached>()
   /** Answers given in place of the site, one each. */
   readonly faults: { status: number; headers?: Record<string, string>; body: string }[] = []
+  /** What a host does to each answer, or in place of it. */
+  meddle: (answer: Answer, request: IncomingMessage) => Answer | 'nothing' | 'an end' = answer =>
+    answer
   url = ''
 
-  constructor(tls: { cert: string; key: string }, now: () => number) {
+  constructor(tls: ServerOptions, now: () => number) {
     this.#now = now
     this.#server = createServer(tls, (request, reply) => {
       const fault = this.faults.shift()
-      if (fault) {
-        reply
-          .writeHead(fault.status, { 'content-type': 'text/html; charset=utf-8', ...fault.headers })
-          .end(fault.body)
+      const answer = fault
+        ? { ...fault, headers: { 'content-type': 'text/html; charset=utf-8', ...fault.headers } }
+        : this.#answerTo(request)
+      const meddled = this.meddle({ ...answer, body: Buffer.from(answer.body) }, request)
+      if (meddled === 'nothing') return
+      if (meddled === 'an end') {
+        request.socket.destroy()
         return
       }
-      const files = this.#seenAt(request.url ?? '/')
-      const path = (request.url ?? '/').split('?')[0]?.slice(1) || 'index.html'
-      const body = files.get(path)
-      const shown = body ?? files.get('404.html') ?? Buffer.from('<!doctype html>404')
-      const etag = `W/"${createHash('sha256').update(`${this.#deployments}`).digest('hex').slice(0, 8)}-${shown.length}"`
-      const headers = {
-        'content-type': typeOf(body ? path : '404.html'),
-        'access-control-allow-origin': '*',
-        ...(body && { 'cache-control': 'max-age=600', etag }),
-      }
-      if (body && request.headers['if-none-match'] === etag) reply.writeHead(304, headers).end()
-      else reply.writeHead(body ? 200 : 404, headers).end(request.method === 'HEAD' ? '' : shown)
+      const { status, headers, body } = meddled
+      reply.writeHead(status, headers).end(request.method === 'HEAD' ? '' : body)
     })
   }
 
-  async start(): Promise<this> {
-    await new Promise<void>(done => this.#server.listen(0, '127.0.0.1', done))
+  #answerTo(request: IncomingMessage): Answer {
+    const files = this.#seenAt(request.url ?? '/')
+    const path = (request.url ?? '/').split('?')[0]?.slice(1) || 'index.html'
+    const body = files.get(path)
+    const shown = body ?? files.get('404.html') ?? Buffer.from('<!doctype html>404')
+    const etag = `W/"${createHash('sha256').update(`${this.#deployments}`).digest('hex').slice(0, 8)}-${shown.length}"`
+    const headers = {
+      'content-type': typeOf(body ? path : '404.html'),
+      'access-control-allow-origin': '*',
+      ...(body && { 'cache-control': 'max-age=600', etag }),
+    }
+    if (body && request.headers['if-none-match'] === etag)
+      return { status: 304, headers, body: Buffer.alloc(0) }
+    return { status: body ? 200 : 404, headers, body: shown }
+  }
+
+  async start({ port = 0, host = '127.0.0.1' } = {}): Promise<this> {
+    await new Promise<void>(done => this.#server.listen(port, host, done))
     const address = this.#server.address()
     this.url = `https://localhost:${typeof address === 'object' ? address?.port : 0}`
     return this

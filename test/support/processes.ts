@@ -47,6 +47,7 @@ export function run(
 export interface Running {
   /** All that it has written so far. */
   output: () => string
+  signal: (signal: NodeJS.Signals) => void
   /** Asks it to stop, and answers with how it ended. */
   stop: (signal?: NodeJS.Signals) => Promise<Finished>
 }
@@ -79,7 +80,11 @@ export async function start(
       fail(new Error(`${script} ended with ${code} before it was ready:\n${output()}`)),
     )
   })
-  return { output, stop: signal => stopChild(child, ended, signal) }
+  return {
+    output,
+    signal: signal => void child.kill(signal),
+    stop: signal => stopChild(child, ended, signal),
+  }
 }
 
 async function stopChild(

@@ -14,6 +14,6 @@ export const upstream = (parts: Partial<Upstream> = {}): Upstream => ({
   alg: 'RS384',
   assertionAudience: null,
   ca: null,
-  deadline: 5,
+  ...{ identity: null, deadline: 5, concurrency: 4, keepWarm: false },
   ...parts,
 })

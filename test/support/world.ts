@@ -94,6 +94,8 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   const { app } = buildApp(config, {
     clock: clock.clock,
     chance: () => options.chance ?? 0,
+    wait: async milliseconds => clock.advance(milliseconds / 1000),
+    proxy: null,
     audit: options.audit ?? openAuditFile(config.audit.file, { sync: false }),
     log: pino(stream),
     signers,
@@ -152,15 +154,13 @@ function askOf(app: FastifyInstance): World['ask'] {
 
 async function serveKeySet(folder: string, tls: { cert: string; key: string }) {
   const { environments } = judgeKeys(join(folder, 'keys'), path => path)
-  const server = await buildServer(
-    new Map([['jwks.json', serializeKeySet(environments.nonprod.keys)]]),
-    {
-      cache: CACHE.published,
-      tls: { cert: Buffer.from(tls.cert), key: Buffer.from(tls.key) },
-      now: () => 0,
-      log: () => {},
-    },
-  )
+  const site = new Map([['jwks.json', serializeKeySet(environments.nonprod.keys)]])
+  const server = await buildServer(() => site, {
+    cache: CACHE.published,
+    tls: { cert: Buffer.from(tls.cert), key: Buffer.from(tls.key) },
+    now: () => 0,
+    log: () => {},
+  })
   const origin = (await server.listen({ host: '127.0.0.1', port: 0 })).replace(
     '127.0.0.1',
     'localhost',

@@ -281,7 +281,8 @@ test('the form may name its charset', async () => {
 describe('trouble with the EHR', () => {
   test('is 503 with Retry-After, and never the EHR’s own error', async () => {
     const own = await makeWorld()
-    own.epic.faults.push((_, reply) => reply.code(502).type('text/html').send('<html>MARK'))
+    for (let times = 0; times < 3; times++)
+      own.epic.faults.push((_, reply) => reply.code(502).type('text/html').send('<html>MARK'))
     own.epic.faults.push((_, reply) =>
       reply.code(400).send({ error: 'invalid_client', error_description: 'MARK' }),
     )

@@ -2,6 +2,9 @@ import { expect, test } from 'vitest'
 import { BrokerError } from '../../../broker/errors.ts'
 import { held, left, memoryCache } from '../../../broker/tokens/cache.ts'
 import { type MovedClock, movedClock } from '../../support/clock.ts'
+import { upstream } from '../../support/upstream.ts'
+
+const WANTED = { upstream: upstream(), scopes: ['s'] }
 
 const token = (clock: MovedClock, life: number, accessToken = 'token') =>
   held({ accessToken, life, scope: 'system/Patient.read', kid: 'kid', sentAt: clock.clock() }, 0)
@@ -29,8 +32,8 @@ test('a token that arrives late does not overwrite one that lives longer', () =>
   const early = token(clock, 300, 'early')
   clock.advance(10)
   const late = token(clock, 300, 'late')
-  expect(cache.keep('key', late)).toBe(late)
-  expect(cache.keep('key', early)).toBe(late)
+  expect(cache.keep('key', late, WANTED)).toBe(late)
+  expect(cache.keep('key', early, WANTED)).toBe(late)
   expect(cache.entry('key')?.token).toBe(late)
 })
 
@@ -38,16 +41,16 @@ test('the EHR’s same token again does not seem to live longer', () => {
   const clock = movedClock()
   const cache = memoryCache(clock.clock)
   const first = token(clock, 300)
-  cache.keep('key', first)
+  cache.keep('key', first, WANTED)
   clock.advance(100)
-  cache.keep('key', token(clock, 200))
+  cache.keep('key', token(clock, 200), WANTED)
   expect(left(cache.entry('key')?.token ?? first, clock.clock())).toBe(200_000)
 })
 
 test('reading a token does not lengthen its life', () => {
   const clock = movedClock()
   const cache = memoryCache(clock.clock)
-  const kept = cache.keep('key', token(clock, 300))
+  const kept = cache.keep('key', token(clock, 300), WANTED)
   for (let at = 0; at < 10; at++) {
     clock.advance(10)
     cache.entry('key')
@@ -58,10 +61,10 @@ test('reading a token does not lengthen its life', () => {
 test('the least recently used go when the cache is full', () => {
   const clock = movedClock()
   const cache = memoryCache(clock.clock, 2)
-  cache.keep('a', token(clock, 300))
-  cache.keep('b', token(clock, 300))
+  cache.keep('a', token(clock, 300), WANTED)
+  cache.keep('b', token(clock, 300), WANTED)
   cache.entry('a')
-  cache.keep('c', token(clock, 300))
+  cache.keep('c', token(clock, 300), WANTED)
   expect(['a', 'b', 'c'].map(key => cache.entry(key) !== undefined)).toEqual([true, false, true])
 })
 
@@ -74,7 +77,7 @@ test('a refusal runs out, and a token ends it', () => {
   clock.advance(5)
   expect(cache.refusal('key')).toBeUndefined()
   cache.refuse('key', { error, since: clock.clock(), for: 5_000 })
-  cache.keep('key', token(clock, 300))
+  cache.keep('key', token(clock, 300), WANTED)
   expect(cache.refusal('key')).toBeUndefined()
 })
 

@@ -15,6 +15,7 @@ function ehr(life = 300) {
     failure: null as ErrorCode | null,
     failedBehind: 0,
     takes: 0,
+    hasWorked: true,
     spent: () => 0,
   }
   const obtain = obtainWith({
@@ -22,6 +23,7 @@ function ehr(life = 300) {
     chance: () => 0,
     cache: memoryCache(clock.clock),
     flights: singleFlight(),
+    hasWorked: () => state.hasWorked,
     exchange: async () => {
       state.calls++
       const sentAt = clock.clock()

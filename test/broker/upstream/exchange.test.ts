@@ -27,6 +27,7 @@ const exchange = (
   return exchangeWith({
     clock: movedClock().clock,
     newJti: () => `jti-${jti++}`,
+    onDate: () => {},
     signerFor: () => ({ ...signer, signJwt }),
     postFor: () => async (url, form) => {
       await post(form, url)
@@ -34,6 +35,7 @@ const exchange = (
         status: 200,
         type: 'application/json',
         text: '{"access_token":"t","token_type":"bearer"}',
+        ...{ date: null, retryAfter: null },
       }
     },
   })

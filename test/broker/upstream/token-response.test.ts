@@ -10,17 +10,20 @@ const good = {
   expires_in: 3600,
   scope: 'system/Patient.read',
 }
+const UNDATED = { date: null, retryAfter: null }
 const json = (body: unknown, status = 200): Reply => ({
   status,
   type: 'application/json',
   text: JSON.stringify(body),
+  ...UNDATED,
 })
-const judge = (reply: Reply) => readTokenResponse(reply, ['system/Patient.read'], PROFILES.epic)
+const judge = (reply: Omit<Reply, keyof typeof UNDATED>) =>
+  readTokenResponse({ ...UNDATED, ...reply }, ['system/Patient.read'], PROFILES.epic)
 const without = (name: keyof typeof good) =>
   Object.fromEntries(Object.entries(good).filter(([key]) => key !== name))
 
 describe('replies that EHRs really give are understood', () => {
-  test.each<[string, Reply, object]>([
+  test.each<[string, Omit<Reply, keyof typeof UNDATED>, object]>([
     ['bearer', json(good), { life: 3600 }],
     ['Bearer', json({ ...good, token_type: 'Bearer' }), { accessToken: 'abc' }],
     ['expires_in as a string', json({ ...good, expires_in: '570' }), { life: 570 }],
@@ -44,7 +47,7 @@ describe('replies that EHRs really give are understood', () => {
 })
 
 describe('a reply that is not a token is refused', () => {
-  test.each<[string, Reply, string]>([
+  test.each<[string, Omit<Reply, keyof typeof UNDATED>, string]>([
     ['429', json({}, 429), 'upstream_rate_limited'],
     ['500', json(good, 500), 'upstream_unavailable'],
     ['502 in HTML', { status: 502, type: 'text/html', text: '<html>' }, 'upstream_unavailable'],

@@ -1,0 +1,25 @@
+import { lstatSync, unlinkSync } from 'node:fs'
+import { connect } from 'node:net'
+
+/**
+ * Takes away the socket of a broker that ended without doing so. One that answers is somebody's, and stays: listening
+ * there will fail with EADDRINUSE. What is no socket is never touched.
+ */
+export async function clearSocket(path: string): Promise<void> {
+  try {
+    if (!lstatSync(path).isSocket()) return
+  } catch {
+    return
+  }
+  if (!(await answers(path))) unlinkSync(path)
+}
+
+const answers = (path: string): Promise<boolean> =>
+  new Promise(resolve => {
+    const socket = connect(path)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'))
+  })

@@ -1,0 +1,92 @@
+import type { Environment } from '../keys-pipeline/key-set.ts'
+import { type Clock, remaining } from './clock.ts'
+import type { ErrorCode } from './errors.ts'
+import type { TokenCache } from './tokens/cache.ts'
+import type { History } from './upstream/history.ts'
+import type { Upstream } from './upstream/upstream.ts'
+
+/** What an operator should see of the broker at a glance; nothing of it is secret, and none of it a patient's. */
+export interface Status {
+  /** ISO 8601, UTC. */
+  time: string
+  startedAt: string
+  /** SHA-256 of the config in force. */
+  config: string
+  upstreams: UpstreamStatus[]
+}
+
+export interface UpstreamStatus {
+  id: string
+  fhirBase: string
+  environment: Environment
+  clientId: string
+  profile: string
+  /** The key that signs for it; null where there is none. */
+  kid: string | null
+  /** `untried`: nobody asked for a token yet. `failing`: it worked before. `never_worked`: it did not. */
+  state: 'working' | 'failing' | 'never_worked' | 'untried'
+  lastSuccess: string | null
+  lastFailure: { time: string; code: ErrorCode; status: number | null } | null
+  /** Failures since the last success. */
+  failures: number
+  /** Seconds by which its clock is ahead of ours. */
+  skew: number | null
+  /** A token that is held, with the seconds that are left and those until it is refreshed. */
+  tokens: { scope: string; expiresIn: number; refreshIn: number }[]
+}
+
+export interface StatusPorts {
+  clock: Clock
+  /** Milliseconds since the epoch. */
+  startedAt: number
+  generation: string
+  upstreams: readonly Upstream[]
+  kidOf: (upstream: Upstream) => string | null
+  history: History
+  cache: TokenCache
+}
+
+export function statusOf(ports: StatusPorts): Status {
+  const { clock, startedAt, generation, upstreams, cache } = ports
+  const held = Map.groupBy(cache.entries(), ([, { wanted }]) => wanted.upstream.id)
+  return {
+    time: iso(clock().wall),
+    startedAt: iso(startedAt),
+    config: generation,
+    upstreams: upstreams.map(upstream => ({
+      ...standingOf(upstream, ports),
+      tokens: (held.get(upstream.id) ?? []).map(([, { token }]) => ({
+        scope: token.scope,
+        expiresIn: seconds(remaining(token.sentAt, token.life, clock())),
+        refreshIn: seconds(remaining(token.sentAt, token.soft, clock())),
+      })),
+    })),
+  }
+}
+
+function standingOf(
+  upstream: Upstream,
+  { history, kidOf }: StatusPorts,
+): Omit<UpstreamStatus, 'tokens'> {
+  const { id, fhirBase, environment, clientId, profileName } = upstream
+  const { lastSuccess, lastFailure, failures, skew } = history.of(id)
+  return {
+    ...{ id, fhirBase, environment, clientId, profile: profileName, kid: kidOf(upstream) },
+    state: stateOf(lastSuccess, failures),
+    lastSuccess: lastSuccess === null ? null : iso(lastSuccess),
+    lastFailure: lastFailure && {
+      time: iso(lastFailure.at),
+      code: lastFailure.code,
+      status: lastFailure.status,
+    },
+    ...{ failures, skew },
+  }
+}
+
+function stateOf(lastSuccess: number | null, failures: number): UpstreamStatus['state'] {
+  if (failures === 0) return lastSuccess === null ? 'untried' : 'working'
+  return lastSuccess === null ? 'never_worked' : 'failing'
+}
+
+const seconds = (milliseconds: number): number => Math.max(0, Math.floor(milliseconds / 1000))
+const iso = (wall: number): string => new Date(wall).toISOString()

@@ -1,0 +1,85 @@
+import {
+  BrokenCircuitError,
+  BulkheadRejectedError,
+  bulkhead,
+  type CircuitBreakerPolicy,
+  ConsecutiveBreaker,
+  circuitBreaker,
+  ExponentialBackoff,
+  handleWhen,
+} from 'cockatiel'
+import { type Clock, type Instant, remaining } from '../clock.ts'
+import { asBrokerError, BrokerError } from '../errors.ts'
+import type { Upstream } from './upstream.ts'
+
+/** Runs a call to an EHR where there is room for it and hope. Refused: `upstream_busy`, `upstream_circuit_open`. */
+export type Guard = <T>(upstream: Upstream, call: () => Promise<T>) => Promise<T>
+
+/** Failed attempts in a row after which an upstream is left alone. */
+const THRESHOLD = 5
+/** Milliseconds that it is left alone; doubled each time that the one call which is then let through fails. */
+const PAUSE = { initialDelay: 10_000, maxDelay: 60_000 }
+/** Calls that wait for room; each is a key of the cache, since those of one key share a call. */
+const QUEUE = 100
+
+/**
+ * A bulkhead and a breaker per upstream: one hospital that hangs takes no other's calls. The breaker counts what says
+ * that the EHR is out of order, and not its no.
+ */
+export function openGuards(clock: Clock): Guard {
+  const rooms = new Map<string, ReturnType<typeof bulkhead>>()
+  const breakers = new Map<string, Breaker>()
+  return async (upstream, call) => {
+    const { id, concurrency } = upstream
+    const room = rooms.get(id) ?? bulkhead(concurrency, QUEUE)
+    rooms.set(id, room)
+    const breaker = breakers.get(id) ?? openBreaker(clock)
+    breakers.set(id, breaker)
+    try {
+      return await room.execute(() => breaker(call))
+    } catch (error) {
+      if (error instanceof BulkheadRejectedError) throw new BrokerError('upstream_busy')
+      throw error
+    }
+  }
+}
+
+type Breaker = <T>(call: () => Promise<T>) => Promise<T>
+
+function openBreaker(clock: Clock): Breaker {
+  const make = (initialState?: unknown): CircuitBreakerPolicy => {
+    const policy = circuitBreaker(
+      handleWhen(error => isOutOfOrder(error)),
+      {
+        breaker: new ConsecutiveBreaker(THRESHOLD),
+        halfOpenAfter: new ExponentialBackoff({ ...PAUSE, exponent: 2 }),
+        ...(initialState !== undefined && { initialState }),
+      },
+    )
+    policy.onBreak(() => {
+      brokenAt = clock()
+    })
+    return policy
+  }
+  let brokenAt: Instant | null = null
+  let policy = make()
+  return async call => {
+    // The library has the wall clock alone: where that was set back, the monotonic one ends the pause.
+    if (brokenAt !== null && remaining(brokenAt, PAUSE.maxDelay, clock()) <= 0) {
+      const { ownState, breakerState } = policy.toJSON() as Record<string, object>
+      brokenAt = null
+      policy = make({ ownState: { ...ownState, openedAt: 0 }, breakerState })
+    }
+    try {
+      return await policy.execute(call)
+    } catch (error) {
+      if (error instanceof BrokenCircuitError) throw new BrokerError('upstream_circuit_open')
+      throw error
+    }
+  }
+}
+
+function isOutOfOrder(error: unknown): boolean {
+  const { code, failure } = asBrokerError(error)
+  return ['outage', 'garbled'].includes(failure) && code !== 'upstream_rate_limited'
+}

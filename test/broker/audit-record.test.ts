@@ -1,0 +1,14 @@
+import { expect, test } from 'vitest'
+import { compilePolicy } from '../../broker/access/policy.ts'
+import { openRecord } from '../../broker/audit-record.ts'
+import { movedClock } from '../support/clock.ts'
+
+test('a record that nobody finishes is a refusal, with who, when, and under which config', () => {
+  const policy = compilePolicy('generation', new Map(), new Map())
+  const request = { id: 'r1', address: '192.0.2.1' }
+  expect(openRecord('report', request, 'claimed', policy, movedClock().clock)).toMatchObject({
+    ...{ action: 'report', decision: 'refused', request: 'r1', address: '192.0.2.1' },
+    ...{ claimed: 'claimed', config: 'generation', time: '2026-11-25T00:00:00.000Z' },
+    ...{ service: null, upstream: null, granted: null, reported: null },
+  })
+})

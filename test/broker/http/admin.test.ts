@@ -1,0 +1,42 @@
+import { pino } from 'pino'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { buildAdmin } from '../../../broker/http/admin.ts'
+
+const TOKEN = 'an-operator-token-of-some-length-1'
+
+function admin(token: string | null) {
+  const app = buildAdmin({
+    status: () => ({ time: 't', startedAt: 's', config: 'c', upstreams: [] }),
+    token,
+    log: pino({ enabled: false }),
+  })
+  onTestFinished(() => app.close())
+  return app
+}
+
+test('on a socket the status is given to whoever may open it, and kept by nobody', async () => {
+  const reply = await admin(null).inject('/status')
+  expect([reply.statusCode, reply.json().config]).toEqual([200, 'c'])
+  expect(reply.headers['cache-control']).toBe('no-store')
+})
+
+describe('on a port the operator must show the token', () => {
+  test.each([
+    [undefined, 401],
+    ['', 401],
+    ['Bearer', 401],
+    [`Bearer ${TOKEN.slice(1)}`, 401],
+    [`Basic ${TOKEN}`, 401],
+    [`Bearer ${TOKEN} ${TOKEN}`, 401],
+    [`Bearer ${TOKEN}`, 200],
+    [`bearer ${TOKEN}`, 200],
+  ])('%s: %d', async (authorization, status) => {
+    const headers = authorization === undefined ? {} : { authorization }
+    expect((await admin(TOKEN).inject({ url: '/status', headers })).statusCode).toBe(status)
+  })
+
+  test('for what is not there too', async () => {
+    expect((await admin(TOKEN).inject('/nothing')).statusCode).toBe(401)
+    expect((await admin(null).inject('/nothing')).statusCode).toBe(404)
+  })
+})

@@ -1,0 +1,32 @@
+import { expect, test, vi } from 'vitest'
+import { startSchedule } from '../../broker/schedule.ts'
+
+test('every tick is called every five seconds, what it throws is told, and stopping ends it', async () => {
+  vi.useFakeTimers()
+  const told: string[] = []
+  let good = 0
+  const stop = startSchedule(
+    [
+      { name: 'good', tick: async () => void good++ },
+      { name: 'bad', tick: async () => Promise.reject(new Error('x')) },
+    ],
+    name => told.push(name),
+  )
+  await vi.advanceTimersByTimeAsync(15_000)
+  expect(good).toBe(3)
+  expect(told).toEqual(['bad', 'bad', 'bad'])
+  await stop()
+  await vi.advanceTimersByTimeAsync(15_000)
+  expect(good).toBe(3)
+  vi.useRealTimers()
+})
+
+test('a tick that is still at work is not begun again', async () => {
+  vi.useFakeTimers()
+  let begun = 0
+  const stop = startSchedule([{ name: 'slow', tick: () => new Promise(() => begun++) }], () => {})
+  await vi.advanceTimersByTimeAsync(20_000)
+  expect(begun).toBe(1)
+  await stop()
+  vi.useRealTimers()
+})
