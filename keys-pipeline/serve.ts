@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
+import { finished } from 'node:stream'
 import { createSecureContext, type Server as SecureServer } from 'node:tls'
 import etag from '@fastify/etag'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -61,6 +62,8 @@ export async function buildServer(
 ): Promise<FastifyInstance> {
   const options = {
     ...PATIENCE,
+    // Who is heard is answered, also while the server stops.
+    return503OnClosing: false,
     ...(trusted.length > 0 && { trustProxy: (peer: string) => isTrusted(peer, trusted) }),
     // One route for all: the framework's router has answers of its own, which no log would have.
     rewriteUrl: () => '/',
@@ -83,14 +86,19 @@ export async function buildServer(
 
   server.addHook('onRequest', async (request, reply) => {
     connections.asked(request.socket)
+    const asked = askedIn(request)
+    // Not by the hook onResponse, which never hears of an answer that broke off.
+    finished(reply.raw, brokenOff => {
+      const { statusCode: status } = reply
+      const sendsNothing = brokenOff != null || asked.method === 'HEAD' || status === 304
+      const bytes = sendsNothing ? 0 : Number(reply.getHeader('content-length') ?? 0)
+      log({ time: iso(now), ...asked, status, bytes })
+    })
     const refused = refusal(request)
     if (refused === null) return
     reply.code(refused.status).headers({ ...refused.headers, Connection: 'close' })
     return reply.type('text/plain; charset=utf-8').send(`${refused.text}\n`)
   })
-  server.addHook('onResponse', async (request, reply) =>
-    log({ time: iso(now), ...accessOf(request, reply) }),
-  )
   await server.register(etag, { algorithm: 'sha256', replyWith304: false })
   server.addHook('onSend', async ({ headers }, reply, payload) => {
     const known = isKnown(headers['if-none-match'], String(reply.getHeader('etag')))
@@ -161,23 +169,14 @@ function endConnection(
   else socket.destroy()
 }
 
-function accessOf(request: FastifyRequest, reply: FastifyReply): Omit<Access, 'time'> {
-  const { headers, method } = request
-  const { 'x-forwarded-for': forwarded } = headers
+/** Read when the request comes: of a socket that was reset the address is gone. */
+function askedIn(request: FastifyRequest): Omit<Access, 'time' | 'status' | 'bytes'> {
+  const { headers, method, originalUrl, ips, socket } = request
+  const { 'user-agent': agent, 'x-forwarded-for': forwarded } = headers
   return {
-    ...senderOf(request.ips ?? [request.socket.remoteAddress], forwarded?.toString()),
-    userAgent: boundedAgent(headers['user-agent']),
-    method,
-    path: boundedPath(request.originalUrl),
-    status: reply.statusCode,
-    bytes: sentBytes(method, reply),
+    ...senderOf(ips ?? [socket.remoteAddress], forwarded?.toString()),
+    ...{ userAgent: boundedAgent(agent), method, path: boundedPath(originalUrl) },
   }
-}
-
-function sentBytes(method: string, reply: FastifyReply): number {
-  if (method === 'HEAD' || reply.statusCode === 304) return 0
-  if (reply.raw.destroyed && !reply.raw.writableFinished) return 0
-  return Number(reply.getHeader('content-length') ?? 0)
 }
 
 /** @see RFC 9110 §13.1.2: a list, compared weakly, or `*` for whatever there is. */
