@@ -34,6 +34,7 @@ export function watchConnections(
   { secure, tell }: { secure: boolean; tell: (each: Fruitless) => void },
 ): Connections {
   const waiting = new Map<string, Fruitless>()
+  const told = new WeakSet<Socket>()
   server.on('connection', (socket: Socket) => {
     const name = nameOf(socket)
     const fruitless = {
@@ -59,6 +60,9 @@ export function watchConnections(
     asked: socket => void waiting.delete(nameOf(socket)),
     refused: (socket, reason) => {
       waiting.delete(nameOf(socket))
+      // What still comes while it is being closed is no other failure.
+      if (told.has(socket)) return
+      told.add(socket)
       tell({ address: addressIn(socket.remoteAddress), reason, quiet: false })
     },
   }

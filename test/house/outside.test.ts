@@ -80,8 +80,8 @@ test('chance', () => {
     'broker/app.ts',
     'broker/cli.ts',
     'broker/main.ts',
+    'keys-pipeline/dev-site.ts',
     'keys-pipeline/generate.ts',
-    'keys-pipeline/serve.ts',
   ])
 })
 

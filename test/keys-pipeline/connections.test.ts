@@ -21,7 +21,10 @@ async function watched(secure: boolean) {
   const server: Server = secure ? createSecure(await issue(), listener) : createPlain(listener)
   const connections = watchConnections(server, { secure, tell: each => told.push(each) })
   server.on('clientError', ({ code }: NodeJS.ErrnoException, socket: Socket) => {
-    if (code && code !== 'ECONNRESET') connections.refused(socket, code)
+    if (code && code !== 'ECONNRESET') {
+      connections.refused(socket, code)
+      connections.refused(socket, 'what came after')
+    }
     socket.destroy()
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -107,7 +110,7 @@ describe('who asked is not told of, however it ends', () => {
     expect(told).toEqual([])
   })
 
-  test('but nonsense after a good request is', async () => {
+  test('but nonsense after a good request is, and once', async () => {
     const { port, told } = await watched(false)
     const socket = connect(port, '127.0.0.1', () => socket.write(GET))
     await once(socket, 'data')
