@@ -85,8 +85,8 @@ test('chance', () => {
     'broker/cli.ts',
     'broker/http/listener.ts',
     'broker/main.ts',
+    'keys-pipeline/dev-site.ts',
     'keys-pipeline/generate.ts',
-    'keys-pipeline/serve.ts',
   ])
 })
 
