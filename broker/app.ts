@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -26,7 +26,10 @@ import { memoryCache } from './tokens/cache.ts'
 import { cacheKey } from './tokens/cache-key.ts'
 import type { FetchPorts } from './tokens/fetch.ts'
 import { obtainWith } from './tokens/obtain.ts'
+import { openRedis, type RedisStore } from './tokens/redis-store.ts'
 import { keepWarm, reportedWith } from './tokens/renew.ts'
+import { sealWith } from './tokens/sealed.ts'
+import { direct, shareThrough } from './tokens/shared-fetch.ts'
 import { singleFlight } from './tokens/single-flight.ts'
 import { persist } from './upstream/attempts.ts'
 import { openConnections, type WebProxy } from './upstream/connections.ts'
@@ -108,8 +111,10 @@ export function buildApp(config: Config, ports: Ports): Broker {
       onDate: tellSkew(history, log),
     }),
   })
+  const store = openStore(config, ports)
   const fetching: FetchPorts = {
     ...{ clock, chance, exchange },
+    share: store === null ? direct : shareWith(store, config, ports),
     cache: memoryCache(clock),
     flights: singleFlight(),
     hasWorked: ({ id }) => history.of(id).lastSuccess !== null,
@@ -144,10 +149,13 @@ export function buildApp(config: Config, ports: Ports): Broker {
     logError(request.log, error)
     return sendError(reply, error)
   })
+  // A broker that asked before it is connected would call EHRs for what others have.
+  app.addHook('onReady', async () => store?.opened)
   app.addHook('onClose', async () => {
     // A caller that went away may have left its story half told: it is recorded all the same.
     await stopping.settled()
     await connections.close()
+    store?.close()
     await audit.close()
   })
   const warm = keepWarm({ ...fetching, wanted: () => warmlyWanted(policy, config.services.keys()) })
@@ -173,6 +181,21 @@ function listenerFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstanc
       }) as unknown as FastifyInstance)
     : fastify(options)
 }
+
+function openStore({ sharedCache }: Config, { wait, log }: Ports): RedisStore | null {
+  if (sharedCache === null) return null
+  return openRedis(sharedCache, {
+    wait,
+    onAway: reason => log.warn({ reason }, 'shared cache is away: EHRs are asked directly'),
+    onBack: () => log.info('shared cache is back'),
+  })
+}
+
+const shareWith = (store: RedisStore, { sharedCache }: Config, { clock, wait }: Ports): Share =>
+  shareThrough({
+    ...{ clock, wait, store, newOwner: randomUUID },
+    seal: sealWith(sharedCache?.secrets ?? [], () => randomBytes(12)),
+  })
 
 /** One token serves two upstreams that differ in name alone. */
 const isShared = (one: Upstream, other: Upstream): boolean =>

@@ -21,6 +21,7 @@ export function crossCheck(config: ConfigFile): Complaint[] {
       upstreamRules(id, upstream, config),
     ),
     ...sharedClientRules(config),
+    ...sharedCacheRules(config),
     ...Object.entries(config.services).flatMap(([id, { grants }]) => [
       ...twiceGranted(id, grants),
       ...grants.flatMap((grant, index) =>
@@ -157,6 +158,34 @@ function grantRules(
         `asked; missing: ${missing.join(' ')}. To give less, register another client ID and make it another upstream`,
     })
   }
+  return complaints
+}
+
+function sharedCacheRules({ sharedCache }: ConfigFile): Complaint[] {
+  if (!sharedCache) return []
+  const { url, urlFile, ca } = sharedCache
+  if ((url === undefined) === (urlFile === undefined))
+    return [{ at: '/sharedCache', message: 'needs either url or urlFile' }]
+  if (url === undefined) return []
+  const complaints = storeUrlRules(url, '/sharedCache/url', ca !== undefined)
+  if (URL.canParse(url) && new URL(url).password !== '') {
+    complaints.push({
+      at: '/sharedCache/url',
+      message: 'has a password: put the URL into a file, and name that as urlFile',
+    })
+  }
+  return complaints
+}
+
+/** What is wrong with the URL of the shared cache. It may hold a password, and is not repeated. */
+export function storeUrlRules(url: string, at: string, hasAuthorities: boolean): Complaint[] {
+  const { protocol, hostname } = URL.canParse(url) ? new URL(url) : { protocol: '', hostname: '' }
+  const isTls = protocol === 'rediss:' && hostname !== ''
+  const complaints: Complaint[] = []
+  if (!isTls && !(protocol === 'redis:' && isLoopback(hostname)))
+    complaints.push({ at, message: 'must be a rediss:// URL (redis:// on a loopback address)' })
+  if (!isTls && hasAuthorities)
+    complaints.push({ at: '/sharedCache/ca', message: 'is only for a rediss:// URL' })
   return complaints
 }
 

@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { Compile } from 'typebox/schema'
 import { type Document, LineCounter, parseDocument } from 'yaml'
 import type { Environment } from '../keys-pipeline/key-set.ts'
 import type { ServiceRules } from './access/policy.ts'
 import { authoritiesFault, identityFault } from './certificates.ts'
-import { type Complaint, crossCheck } from './config-rules.ts'
+import { type Complaint, crossCheck, storeUrlRules } from './config-rules.ts'
 import { type ConfigFile, ConfigSchema } from './config-schema.ts'
 import { PROFILES, type Profile } from './profiles.ts'
 import type { Upstream } from './upstream/upstream.ts'
@@ -26,6 +26,16 @@ export interface Config {
   keys: ReadonlyMap<Environment, { folder: string; signWith: readonly string[] }>
   upstreams: ReadonlyMap<string, Upstream>
   services: ReadonlyMap<string, ServiceRules>
+  sharedCache: SharedCache | null
+}
+
+interface SharedCache {
+  url: string
+  /** PEM of the authorities trusted for it; null for the system's. */
+  ca: string | null
+  /** The first encrypts, all decrypt. */
+  secrets: readonly Buffer[]
+  prefix: string
 }
 
 /** Every complaint about a config at once; it ends the process with 78 (EX_CONFIG). */
@@ -50,6 +60,9 @@ const DEADLINE = 15
 
 /** Calls to one EHR at once: each is another set of scopes, since callers of one set share a call. */
 const CONCURRENCY = 4
+
+/** Bytes of a secret: as many as the key that is made of it. */
+const LEAST_SECRET = 32
 
 const schema = Compile(ConfigSchema)
 
@@ -127,9 +140,9 @@ function settle(
 ): { config: Config; complaints: Complaint[] } {
   const complaints: Complaint[] = []
   const path = (given: string): string => resolve(folder, given)
-  const read = (given: string, at: string): string | null => {
+  const readBytes = (given: string, at: string): Buffer | null => {
     try {
-      return readFileSync(path(given), 'utf8')
+      return readFileSync(path(given))
     } catch (error) {
       complaints.push({
         at,
@@ -137,6 +150,14 @@ function settle(
       })
       return null
     }
+  }
+  const read = (given: string, at: string): string | null =>
+    readBytes(given, at)?.toString('utf8') ?? null
+  const readSecret = (given: string, at: string): Buffer => {
+    const bytes = readBytes(given, at)
+    if (bytes !== null && (statSync(path(given)).mode & 0o077) !== 0)
+      complaints.push({ at, message: `${path(given)} may be read by others: chmod 600 it` })
+    return bytes ?? Buffer.alloc(0)
   }
   const readAuthorities = (given: string, at: string): string => {
     const pem = read(given, at)
@@ -196,8 +217,42 @@ function settle(
     ),
     upstreams: new Map(upstreams),
     services: new Map(Object.entries(file.services)),
+    sharedCache: file.sharedCache
+      ? readSharedCache(file.sharedCache, { readSecret, readAuthorities, complaints })
+      : null,
   }
   return { config, complaints }
+}
+
+function readSharedCache(
+  { url, urlFile, ca, secrets, prefix }: NonNullable<ConfigFile['sharedCache']>,
+  tools: {
+    readSecret: (given: string, at: string) => Buffer
+    readAuthorities: (given: string, at: string) => string
+    complaints: Complaint[]
+  },
+): SharedCache {
+  const { readSecret, readAuthorities, complaints } = tools
+  const fromFile = (given: string): string => {
+    const at = '/sharedCache/urlFile'
+    const text = readSecret(given, at).toString('utf8').trim()
+    if (!complaints.some(each => each.at === at))
+      complaints.push(...storeUrlRules(text, at, ca !== undefined))
+    return text
+  }
+  const openSecret = (given: string, index: number): Buffer => {
+    const at = `/sharedCache/secrets/${index}`
+    const secret = readSecret(given, at)
+    if (secret.length < LEAST_SECRET && !complaints.some(each => each.at === at))
+      complaints.push({ at, message: `${given} holds fewer than ${LEAST_SECRET} bytes` })
+    return secret
+  }
+  return {
+    url: urlFile === undefined ? (url ?? '') : fromFile(urlFile),
+    ca: ca === undefined ? null : readAuthorities(ca, '/sharedCache/ca'),
+    secrets: secrets.map(openSecret),
+    prefix: prefix ?? 'lockstep:',
+  }
 }
 
 /** The line of a place in the file, or of the nearest thing above it that is there. */

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { BrokerError, type ErrorCode } from '../../../broker/errors.ts'
 import { memoryCache } from '../../../broker/tokens/cache.ts'
 import { type FetchPorts, fetchToken, refreshBehind } from '../../../broker/tokens/fetch.ts'
+import { direct } from '../../../broker/tokens/shared-fetch.ts'
 import { singleFlight } from '../../../broker/tokens/single-flight.ts'
 import { movedClock } from '../../support/clock.ts'
 import { upstream } from '../../support/upstream.ts'
@@ -22,6 +23,7 @@ function ports() {
     cache: memoryCache(clock.clock),
     hasWorked: () => state.hasWorked,
     onRefreshFailed: () => void state.told++,
+    share: direct,
     exchange: async () => {
       state.calls++
       if (state.failure) throw new BrokerError(state.failure)

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { BrokerError, type ErrorCode } from '../../../broker/errors.ts'
 import { memoryCache } from '../../../broker/tokens/cache.ts'
 import { obtainWith } from '../../../broker/tokens/obtain.ts'
+import { direct } from '../../../broker/tokens/shared-fetch.ts'
 import { singleFlight } from '../../../broker/tokens/single-flight.ts'
 import { movedClock } from '../../support/clock.ts'
 import { upstream } from '../../support/upstream.ts'
@@ -24,6 +25,7 @@ function ehr(life = 300) {
     cache: memoryCache(clock.clock),
     flights: singleFlight(),
     hasWorked: () => state.hasWorked,
+    share: direct,
     exchange: async () => {
       state.calls++
       const sentAt = clock.clock()
