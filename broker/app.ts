@@ -26,10 +26,10 @@ import { memoryCache } from './tokens/cache.ts'
 import { cacheKey } from './tokens/cache-key.ts'
 import type { FetchPorts } from './tokens/fetch.ts'
 import { obtainWith } from './tokens/obtain.ts'
-import { openRedis, type RedisStore } from './tokens/redis-store.ts'
+import { openRedis } from './tokens/redis-store.ts'
 import { keepWarm, reportedWith } from './tokens/renew.ts'
 import { sealWith } from './tokens/sealed.ts'
-import { direct, shareThrough } from './tokens/shared-fetch.ts'
+import { direct, type Share, shareThrough } from './tokens/shared-fetch.ts'
 import { singleFlight } from './tokens/single-flight.ts'
 import { persist } from './upstream/attempts.ts'
 import { openConnections, type WebProxy } from './upstream/connections.ts'
@@ -111,10 +111,9 @@ export function buildApp(config: Config, ports: Ports): Broker {
       onDate: tellSkew(history, log),
     }),
   })
-  const store = openStore(config, ports)
+  const sharing = openSharing(config, ports)
   const fetching: FetchPorts = {
-    ...{ clock, chance, exchange },
-    share: store === null ? direct : shareWith(store, config, ports),
+    ...{ clock, chance, exchange, share: sharing.share },
     cache: memoryCache(clock),
     flights: singleFlight(),
     hasWorked: ({ id }) => history.of(id).lastSuccess !== null,
@@ -150,16 +149,20 @@ export function buildApp(config: Config, ports: Ports): Broker {
     return sendError(reply, error)
   })
   // A broker that asked before it is connected would call EHRs for what others have.
-  app.addHook('onReady', async () => store?.opened)
+  app.addHook('onReady', () => sharing.opened)
   app.addHook('onClose', async () => {
     // A caller that went away may have left its story half told: it is recorded all the same.
     await stopping.settled()
     await connections.close()
-    store?.close()
+    sharing.close()
     await audit.close()
   })
   const warm = keepWarm({ ...fetching, wanted: () => warmlyWanted(policy, config.services.keys()) })
-  return { app, abort: connections.close, ticks: [{ name: 'tokens', tick: warm.tick }] }
+  const abort = (): Promise<void> => {
+    sharing.close()
+    return connections.close()
+  }
+  return { app, abort, ticks: [{ name: 'tokens', tick: warm.tick }] }
 }
 
 function listenerFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstance {
@@ -182,20 +185,21 @@ function listenerFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstanc
     : fastify(options)
 }
 
-function openStore({ sharedCache }: Config, { wait, log }: Ports): RedisStore | null {
-  if (sharedCache === null) return null
-  return openRedis(sharedCache, {
+/** What other brokers have; without a shared cache, nothing. */
+function openSharing(
+  { sharedCache }: Config,
+  { clock, wait, log }: Ports,
+): { share: Share; opened: Promise<void>; close: () => void } {
+  if (sharedCache === null) return { share: direct, opened: Promise.resolve(), close: () => {} }
+  const store = openRedis(sharedCache, {
     wait,
-    onAway: reason => log.warn({ reason }, 'shared cache is away: EHRs are asked directly'),
+    onAway: reason => log.warn({ reason }, 'shared cache is away: each broker asks for itself'),
     onBack: () => log.info('shared cache is back'),
   })
+  const seal = sealWith(sharedCache.secrets, () => randomBytes(12))
+  const share = shareThrough({ clock, wait, store, seal, newOwner: randomUUID })
+  return { share, opened: store.opened, close: store.close }
 }
-
-const shareWith = (store: RedisStore, { sharedCache }: Config, { clock, wait }: Ports): Share =>
-  shareThrough({
-    ...{ clock, wait, store, newOwner: randomUUID },
-    seal: sealWith(sharedCache?.secrets ?? [], () => randomBytes(12)),
-  })
 
 /** One token serves two upstreams that differ in name alone. */
 const isShared = (one: Upstream, other: Upstream): boolean =>
