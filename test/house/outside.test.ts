@@ -36,10 +36,16 @@ test('files', () => {
 test('network', () => {
   expect(
     touching(
-      imports(/^undici$/, /^node:(net|http|https|tls|dns|dns\/promises|dgram)$/, /^fastify$/),
+      imports(
+        /^undici$/,
+        /^node:(net|http|https|tls|dns|dns\/promises|dgram)$/,
+        /^fastify$/,
+        /^redis$/,
+      ),
     ),
   ).toEqual([
     'broker/app.ts',
+    'broker/tokens/redis-store.ts',
     'broker/upstream/connections.ts',
     'broker/upstream/token-endpoint.ts',
     'keys-pipeline/doctor/handshake.ts',
