@@ -1,4 +1,4 @@
-import { createClient } from 'redis'
+import { createClient, defineScript } from 'redis'
 import type { SharedStore } from './shared-store.ts'
 
 export interface RedisSettings {
@@ -35,8 +35,16 @@ const RECONNECT = { first: 50, most: 1_000 }
 
 const LATE = Symbol('late')
 
-/** The lock is deleted by its owner alone. */
-const UNLOCK = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`
+/** The lock is deleted by its owner alone. @see https://redis.io/docs/latest/commands/set/ "Patterns" */
+const unlock = defineScript({
+  SCRIPT: `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`,
+  NUMBER_OF_KEYS: 1,
+  parseCommand: (parser, lock: string, owner: string) => {
+    parser.pushKey(lock)
+    parser.push(owner)
+  },
+  transformReply: (deleted: number) => deleted,
+})
 
 /**
  * A Valkey or Redis. Commands are refused at once while it is away, and each has a deadline of its own: the client's
@@ -47,6 +55,7 @@ export function openRedis({ url, ca, prefix }: RedisSettings, ports: Ports): Red
   const state = { isAway: false, isClosed: false, misses: 0 }
   const client = createClient({
     url,
+    scripts: { unlock },
     disableOfflineQueue: true,
     commandsQueueMaxLength: 1_000,
     maintNotifications: 'disabled',
@@ -114,8 +123,7 @@ export function openRedis({ url, ca, prefix }: RedisSettings, ports: Ports): Red
       void (await write(() => client.set(prefix + key, value, { PX: life }))),
     lock: (key, owner, life) =>
       write(async () => (await client.set(lockOf(key), owner, { NX: true, PX: life })) === 'OK'),
-    unlock: async (key, owner) =>
-      void (await run(() => client.eval(UNLOCK, { keys: [lockOf(key)], arguments: [owner] }))),
+    unlock: async (key, owner) => void (await run(() => client.unlock(lockOf(key), owner))),
     close: () => {
       state.isClosed = true
       client.destroy()

@@ -77,12 +77,12 @@ test('what one broker fetched, the next one finds', async () => {
   expect([state.calls, locks.size]).toEqual([1, 0])
 })
 
-test('of many that ask at once one calls, and the others get its token', async () => {
+test('of three that ask at once one calls, and the others get its token', async () => {
   const { state, ask } = brokers()
   state.takes = 30
-  const all = await Promise.all(Array.from({ length: 20 }, () => ask()))
+  const all = await Promise.all([ask(), ask(), ask()])
   expect(state.calls).toBe(1)
-  expect(all.filter(each => each === 'token-1 shared')).toHaveLength(19)
+  expect(all.sort()).toEqual(['token-1 shared', 'token-1 shared', 'token-1 upstream'])
 })
 
 test('a token that will not do is replaced, and the next one finds the new one', async () => {
