@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { folderWith } from './keys.ts'
 import { freePort } from './processes.ts'
@@ -17,9 +18,21 @@ export interface Redis {
   thaw: () => void
 }
 
-export async function startRedis(args: readonly string[] = []): Promise<Redis> {
+export async function startRedis({
+  args = [],
+  tls,
+}: {
+  args?: readonly string[]
+  tls?: { cert: string; key: string }
+} = {}): Promise<Redis> {
   const port = await freePort()
-  const folder = folderWith({})
+  const folder = folderWith(tls ? { 'cert.pem': tls.cert, 'key.pem': tls.key } : {})
+  const listens = tls
+    ? [
+        ...['--port', '0', '--tls-port', `${port}`, '--tls-auth-clients', 'no'],
+        ...['--tls-cert-file', join(folder, 'cert.pem'), '--tls-key-file', join(folder, 'key.pem')],
+      ]
+    : ['--port', `${port}`]
   const state: { child: ChildProcess | null } = { child: null }
   const kill = async (): Promise<void> => {
     const { child } = state
@@ -30,7 +43,7 @@ export async function startRedis(args: readonly string[] = []): Promise<Redis> {
   }
   const start = async (): Promise<void> => {
     state.child = await listening([
-      ...['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder],
+      ...[...listens, '--bind', '127.0.0.1', '--dir', folder],
       ...['--save', '', '--appendonly', 'no', ...args],
     ])
   }
@@ -38,7 +51,7 @@ export async function startRedis(args: readonly string[] = []): Promise<Redis> {
   await start()
   return {
     port,
-    url: `redis://127.0.0.1:${port}`,
+    url: tls ? `rediss://localhost:${port}` : `redis://127.0.0.1:${port}`,
     kill,
     start,
     freeze: () => void state.child?.kill('SIGSTOP'),

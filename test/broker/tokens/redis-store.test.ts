@@ -1,12 +1,9 @@
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openRedis, type RedisStore } from '../../../broker/tokens/redis-store.ts'
 import { makeAuthority } from '../../support/certificates.ts'
-import { folderWith } from '../../support/keys.ts'
 import { startRedis } from '../../support/redis.ts'
 
 /** A store, and what it told: `away: REASON` and `back`. */
@@ -163,7 +160,7 @@ test('a server that accepts and never answers is away, whatever is asked', async
 })
 
 test('one that takes no values is away until it does', async () => {
-  const redis = await startRedis(['--min-replicas-to-write', '1'])
+  const redis = await startRedis({ args: ['--min-replicas-to-write', '1'] })
   const { store, told } = open(redis.url)
   await store.opened
   await expect(store.put('key', 'value', 1_000)).rejects.toThrow()
@@ -172,7 +169,7 @@ test('one that takes no values is away until it does', async () => {
 })
 
 test('a wrong password is told without the password', async () => {
-  const redis = await startRedis(['--requirepass', 'the-password'])
+  const redis = await startRedis({ args: ['--requirepass', 'the-password'] })
   const right = open(redis.url.replace('//', '//:the-password@'))
   const wrong = open(redis.url.replace('//', '//:another-password@'))
   await Promise.all([right.store.opened, wrong.store.opened])
@@ -182,22 +179,11 @@ test('a wrong password is told without the password', async () => {
 
 test('over TLS the server must have a certificate of the authority that is trusted', async () => {
   const [authority, stranger] = await Promise.all([makeAuthority(), makeAuthority()])
-  const { cert, key } = await authority.issue()
-  const folder = folderWith({ 'cert.pem': cert, 'ca.pem': authority.ca })
-  writeFileSync(join(folder, 'key.pem'), key, { mode: 0o600 })
-  const file = (name: string): string => join(folder, name)
-  const redis = await startRedis([
-    ...['--tls-cert-file', file('cert.pem'), '--tls-key-file', file('key.pem')],
-    ...[
-      '--tls-ca-cert-file',
-      file('ca.pem'),
-      '--tls-auth-clients',
-      'no',
-      '--tls-replication',
-      'no',
-    ],
-    ...['--port', '0'],
-  ])
-  expect(redis.port).toBeGreaterThan(0)
-  expect(stranger).toBeDefined()
+  const redis = await startRedis({ tls: await authority.issue() })
+  const trusting = open(redis.url, authority.ca)
+  const wary = open(redis.url, stranger.ca)
+  await Promise.all([trusting.store.opened, wary.store.opened])
+  expect(await trusting.store.get('key')).toBeNull()
+  await expect(wary.store.get('key')).rejects.toThrow()
+  expect([trusting.told, wary.told.length]).toEqual([[], 1])
 })
