@@ -179,14 +179,28 @@ function sharedCacheRules({ sharedCache }: ConfigFile): Complaint[] {
 
 /** What is wrong with the URL of the shared cache. It may hold a password, and is not repeated. */
 export function storeUrlRules(url: string, at: string, hasAuthorities: boolean): Complaint[] {
-  const { protocol, hostname } = URL.canParse(url) ? new URL(url) : { protocol: '', hostname: '' }
-  const isTls = protocol === 'rediss:' && hostname !== ''
+  const parsed = URL.canParse(url) ? new URL(url) : null
+  const isTls = parsed?.protocol === 'rediss:' && parsed.hostname !== ''
+  const isNear = parsed?.protocol === 'redis:' && isLoopback(parsed.hostname)
   const complaints: Complaint[] = []
-  if (!isTls && !(protocol === 'redis:' && isLoopback(hostname)))
+  if (!isTls && !isNear)
     complaints.push({ at, message: 'must be a rediss:// URL (redis:// on a loopback address)' })
+  else if (!/^\/?\d{0,5}$/.test(parsed.pathname))
+    complaints.push({ at, message: 'has a path that is not the number of a database' })
+  else if (!isEncoded(parsed.username) || !isEncoded(parsed.password))
+    complaints.push({ at, message: 'has a user or a password with a % that begins no escape' })
   if (!isTls && hasAuthorities)
     complaints.push({ at: '/sharedCache/ca', message: 'is only for a rediss:// URL' })
   return complaints
+}
+
+function isEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** As a listener's address or as a URL writes it. */
