@@ -177,6 +177,19 @@ test('a wrong password is told without the password', async () => {
   expect([right.told, wrong.told]).toEqual([[], ['away: WRONGPASS']])
 })
 
+test('it needs no more commands and keys than the manual says', async () => {
+  const commands = ['get', 'set', 'del', 'evalsha', 'eval', 'ping'].map(name => `+${name}`)
+  const user = ['--user', 'broker', 'on', '>password', '~test:*', 'resetchannels', '-@all']
+  const redis = await startRedis({ args: [...user, ...commands] })
+  const { store, told } = open(redis.url.replace('//', '//broker:password@'))
+  await store.opened
+  await store.lock('key', 'owner', 10_000)
+  await store.put('key', 'value', 10_000)
+  await store.unlock('key', 'owner')
+  expect(await store.lock('key', 'another', 10_000)).toBe(true)
+  expect([await store.get('key'), told]).toEqual(['value', []])
+})
+
 test('over TLS the server must have a certificate of the authority that is trusted', async () => {
   const [authority, stranger] = await Promise.all([makeAuthority(), makeAuthority()])
   const redis = await startRedis({ tls: await authority.issue() })
