@@ -7,6 +7,7 @@ import { beginCommands } from './commands/begin.ts'
 import { diagnoseCommand } from './commands/diagnose.ts'
 import { discoverCommand } from './commands/discover.ts'
 import { importCommand } from './commands/import.ts'
+import { statusCommand } from './commands/status.ts'
 import { type Terminal, told } from './commands/terminal.ts'
 import { ConfigError } from './config.ts'
 import { BrokerError } from './errors.ts'
@@ -53,6 +54,7 @@ beginCommands(program, terminal)
 discoverCommand(program, terminal)
 importCommand(program, terminal)
 diagnoseCommand(program, terminal)
+statusCommand(program, terminal)
 
 /** What could not be done to whoever asked; anything else is a bug and keeps its stack. */
 function exitStatus(error: unknown): number {

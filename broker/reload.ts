@@ -11,6 +11,7 @@ export function frozenFaults(before: Config, next: Config): Complaint[] {
     ['/listen/tls', before.listen.tls === null, next.listen.tls === null],
     ['/admin', before.admin, next.admin],
     ['/audit', before.audit, next.audit],
+    ['/sharedCache', before.sharedCache, next.sharedCache],
   ]
   return rows
     .filter(([, one, other]) => !same(one, other))

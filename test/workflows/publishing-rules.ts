@@ -9,21 +9,6 @@ const WRITERS: Record<string, string[]> = {
   'watch-keys.yml watch': ['issues'],
 }
 
-/** What each command that asks GitHub must be allowed to read: without it, it knows less and says so to nobody. */
-const READERS: Record<string, string[]> = {
-  policy: ['deployments'],
-  'github newest': ['contents'],
-  'github watch': ['deployments', 'issues', 'pages'],
-}
-
-function unreadable(job: Job): string[] {
-  const allowed = permissionsOf(job).map(([name]) => name)
-  const asking = (job.steps ?? []).flatMap(
-    ({ run = '' }) => READERS[run.split(' -- ')[1] ?? ''] ?? [],
-  )
-  return asking.filter(name => !allowed.includes(name))
-}
-
 const isPublisher = (job: Job): boolean =>
   permissionsOf(job).some(
     ([name, level]) => ['pages', 'id-token'].includes(name) && level === 'write',
@@ -94,10 +79,6 @@ export const PUBLISHING = {
           .filter(([name]) => !WRITERS[`${workflow.file} ${id}`]?.includes(name))
           .map(([name]) => `${id}: ${name}`),
       ),
-  },
-  readers: {
-    says: 'a job that asks GitHub may read what it asks for',
-    complaints: workflow => jobsWhere(workflow, job => unreadable(job).length > 0),
   },
   foreign: {
     says: 'a job that may write never runs for a pull request, nor runs another commit than the event’s',
