@@ -17,6 +17,8 @@ import type { Flights } from './single-flight.ts'
 
 /** Milliseconds. A token with less is never handed out: the caller could not use it. */
 export const FLOOR = 30_000
+/** Milliseconds that another broker's token must have beyond it. */
+const ON_THE_WAY = 1_000
 
 /** Milliseconds between tries behind the callers' backs, before chance adds up to as much again. */
 const RETRY_BEHIND = { first: 10_000, most: 300_000 }
@@ -57,7 +59,9 @@ export function fetchToken(
   const { upstream, scopes } = wanted
   const isGood = (got: UpstreamToken): boolean => {
     const [token, now, entry] = [held(got, 'shared', 0), clock(), cache.entry(key)]
-    if (left(token, now) < Math.max(FLOOR, least > token.life ? 0 : least)) return false
+    // More than the floor: some of it passes until the token is handed out.
+    if (left(token, now) < Math.max(FLOOR + ON_THE_WAY, least > token.life ? 0 : least))
+      return false
     if (entry === undefined) return true
     // What another broker held before the one that is suspect came is no cure for it.
     if (entry.isSuspect && got.sentAt.wall <= entry.token.sentAt.wall) return false

@@ -52,7 +52,12 @@ export function obtainWith(ports: FetchPorts): Obtain {
     const refusal = cache.refusal(key)
     if (refusal) throw refusal
     const fetched = await fetchToken(ports, key, { upstream, scopes }, wanted)
-    return reply(fetched, fetched.source)
+    // Whoever joins a fetch that was begun for less may get another broker's token that lives shorter.
+    const held = cache.entry(key)
+    if (held?.token !== fetched || left(fetched, clock()) >= wanted || wanted > fetched.life)
+      return reply(fetched, fetched.source)
+    const fresher = await fetchFresher(ports, key, held, wanted)
+    return reply(fresher, fresher.source)
   }
 }
 

@@ -118,7 +118,16 @@ export function openRedis({ url, ca, prefix }: RedisSettings, ports: Ports): Red
   const lockOf = (key: string): string => `${prefix}lock:${key}`
   return {
     opened: Promise.race([ready, wait(PATIENCE)]),
-    get: key => run(() => client.get(prefix + key)),
+    get: key =>
+      run(async () => {
+        const [value, left] = await client
+          .multi()
+          .get(prefix + key)
+          .pTTL(prefix + key)
+          .execTyped()
+        // Without an end of its own it is none of ours.
+        return typeof value === 'string' && left > 0 ? { value, left } : null
+      }),
     put: async (key, value, life) =>
       void (await write(() => client.set(prefix + key, value, { PX: life }))),
     lock: (key, owner, life) =>

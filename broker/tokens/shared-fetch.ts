@@ -3,7 +3,7 @@ import { Compile } from 'typebox/schema'
 import { type Clock, type Instant, remaining } from '../clock.ts'
 import type { UpstreamToken } from '../upstream/exchange.ts'
 import type { Seal } from './sealed.ts'
-import type { SharedStore } from './shared-store.ts'
+import type { SharedStore, Stored } from './shared-store.ts'
 
 /** Where a token came from that was not at hand: from another broker, or from the EHR. */
 export type Source = 'shared' | 'upstream'
@@ -103,7 +103,7 @@ async function handOver(
   await store.put(key, seal.seal(text, key), Math.ceil(left)).catch(() => {})
 }
 
-const stored = Compile(
+const shape = Compile(
   Type.Object({
     accessToken: Type.String({ minLength: 1 }),
     life: Type.Integer({ minimum: 1 }),
@@ -116,20 +116,23 @@ const stored = Compile(
 /** Milliseconds by which another broker's clock may be ahead of ours. */
 const MOST_AHEAD = 30_000
 
-/** Between processes only the wall clock counts. What does not open or is from the future is as good as nothing. */
+/**
+ * Its end is the sooner of what our wall clock and the store's own say: where ours is behind, the token would be given out
+ * after its end. What does not open or is from the future is as good as nothing.
+ */
 function opened(
-  sealed: string | null,
+  stored: Stored | null,
   key: string,
   seal: Seal,
   now: Instant,
 ): UpstreamToken | null {
-  const text = sealed === null ? null : seal.open(sealed, key)
+  const text = stored === null ? null : seal.open(stored.value, key)
   const value: unknown = text === null ? null : parsed(text)
-  if (!stored.Check(value)) return null
+  if (stored === null || !shape.Check(value)) return null
   const { accessToken, life, scope, kid, sentAt } = value
   const age = now.wall - sentAt
   if (age < -MOST_AHEAD) return null
-  const since = Math.max(0, age)
+  const since = Math.max(0, age, life * 1000 - stored.left)
   return {
     ...{ accessToken, life, scope, kid },
     sentAt: { wall: now.wall - since, monotonic: now.monotonic - since },

@@ -1,7 +1,13 @@
+/** A value with the milliseconds that are left of it by the store's own clock, which all brokers share. */
+export interface Stored {
+  value: string
+  left: number
+}
+
 /** What several brokers share. Whatever it says is a hint: any of these may reject, and then nothing is shared. */
 export interface SharedStore {
-  get: (key: string) => Promise<string | null>
-  /** `life` in milliseconds: housekeeping, since values carry their own end. */
+  get: (key: string) => Promise<Stored | null>
+  /** `life` in milliseconds. */
   put: (key: string, value: string, life: number) => Promise<void>
   /** Whether the lock is now this owner's. It ends by itself after `life` milliseconds. */
   lock: (key: string, owner: string, life: number) => Promise<boolean>

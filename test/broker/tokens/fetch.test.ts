@@ -109,8 +109,8 @@ describe('another broker’s token', () => {
   }
 
   test.each<[string, object, number | undefined, boolean]>([
-    ['with the floor left will do', { ago: 270 }, undefined, true],
-    ['with less will not', { ago: 271 }, undefined, false],
+    ['with a second more than the floor will do', { ago: 269 }, undefined, true],
+    ['with less will not', { ago: 270 }, undefined, false],
     ['with what a caller asks for will do', { ago: 100 }, 200_000, true],
     ['with less than that will not', { ago: 101 }, 200_000, false],
     ['with less will do where the EHR gives none that long', { ago: 101 }, 301_000, true],
@@ -142,3 +142,25 @@ describe('another broker’s token', () => {
     expect(await willDo(all, token)).toBe(expected)
   })
 })
+
+test.each([
+  [30, 'token-1'],
+  [30.9, 'token-1'],
+  [31, 'shared'],
+])(
+  'another broker’s token with %d s left gives %s: the floor must be there when it is handed out',
+  async (seconds, expected) => {
+    const all = ports()
+    const share: Share = async ({ isGood, exchange }) => {
+      const { wall, monotonic } = all.clock.clock()
+      const since = (300 - seconds) * 1000
+      const sentAt = { wall: wall - since, monotonic: monotonic - since }
+      const token = { accessToken: 'shared', life: 300, scope: 's', kid: 'k', sentAt }
+      return isGood(token)
+        ? { token, source: 'shared' }
+        : { token: await exchange(), source: 'upstream' }
+    }
+    const { accessToken } = await fetchToken({ ...all.made, share }, 'key', WANTED)
+    expect(accessToken).toBe(expected)
+  },
+)

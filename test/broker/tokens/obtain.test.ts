@@ -274,3 +274,11 @@ describe('a token that another broker has', () => {
     expect(state.calls).toBe(1)
   })
 })
+
+test('who asks for a longer life gets it, though another’s fetch of a shorter one is under way', async () => {
+  const { clock, state, ask } = ehr(300)
+  const { wall, monotonic } = clock.clock()
+  const sentAt = { wall: wall - 200_000, monotonic: monotonic - 200_000 }
+  state.elsewhere = { accessToken: 'shared', life: 300, scope: 's', kid: 'k', sentAt }
+  expect(await Promise.all([ask(), ask(250)])).toEqual(['shared 100', 'token-1 300'])
+})

@@ -45,7 +45,10 @@ test('a value is found until its life is over', async () => {
   await store.opened
   expect(await store.get('key')).toBeNull()
   await store.put('key', 'value', 200)
-  expect(await store.get('key')).toBe('value')
+  const found = await store.get('key')
+  expect(found?.value).toBe('value')
+  expect(found?.left).toBeGreaterThan(0)
+  expect(found?.left).toBeLessThanOrEqual(200)
   await expect.poll(() => store.get('key')).toBeNull()
 })
 
@@ -110,7 +113,7 @@ test('one that freezes costs a command’s deadline each time, and is used again
   await expect
     .poll(() =>
       store.put('key', 'value', 10_000).then(
-        () => store.get('key'),
+        () => store.get('key').then(found => found?.value),
         () => 'away',
       ),
     )
@@ -128,7 +131,14 @@ test('a connection that has died without a word is given up, and another one mad
   await near.put('key', 'value', 60_000)
   path.lose()
   await expect
-    .poll(() => store.get('key').catch(() => 'away'), { timeout: 5_000, interval: 1 })
+    .poll(
+      () =>
+        store.get('key').then(
+          found => found?.value,
+          () => 'away',
+        ),
+      { timeout: 5_000, interval: 1 },
+    )
     .toBe('value')
 })
 
@@ -194,7 +204,9 @@ test('a wrong password is told without the password', async () => {
 })
 
 test('it needs no more commands and keys than the manual says', async () => {
-  const commands = ['get', 'set', 'del', 'evalsha', 'eval', 'ping'].map(name => `+${name}`)
+  const commands = [
+    ...['get', 'pttl', 'set', 'del', 'multi', 'exec', 'evalsha', 'eval', 'ping'],
+  ].map(name => `+${name}`)
   const user = ['--user', 'broker', 'on', '>password', '~test:*', 'resetchannels', '-@all']
   const redis = await startRedis({ args: [...user, ...commands] })
   const { store, told } = open(redis.url.replace('//', '//broker:password@'))
@@ -203,7 +215,7 @@ test('it needs no more commands and keys than the manual says', async () => {
   await store.put('key', 'value', 10_000)
   await store.unlock('key', 'owner')
   expect(await store.lock('key', 'another', 10_000)).toBe(true)
-  expect([await store.get('key'), told]).toEqual(['value', []])
+  expect([(await store.get('key'))?.value, told]).toEqual(['value', []])
 })
 
 test('over TLS the server must have a certificate of the authority that is trusted', async () => {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { remaining } from '../../../broker/clock.ts'
 import { BrokerError } from '../../../broker/errors.ts'
 import { sealWith } from '../../../broker/tokens/sealed.ts'
 import { type Ask, shareThrough } from '../../../broker/tokens/shared-fetch.ts'
@@ -11,8 +12,9 @@ const SEAL = sealWith([randomBytes(32)], () => randomBytes(12))
 const nextTurn = () => new Promise(setImmediate)
 
 /** A store in memory, whose commands fail by name while they stand in `broken`. */
-function memoryStore() {
+function memoryStore(now: () => number) {
   const values = new Map<string, string>()
+  const ends = new Map<string, number>()
   const locks = new Map<string, { owner: string; life: number }>()
   const broken = new Set<keyof SharedStore>()
   const command = async <T>(name: keyof SharedStore, work: () => T): Promise<T> => {
@@ -21,8 +23,16 @@ function memoryStore() {
     return work()
   }
   const store: SharedStore = {
-    get: key => command('get', () => values.get(key) ?? null),
-    put: (key, value) => command('put', () => void values.set(key, value)),
+    get: key =>
+      command('get', () => {
+        const [value, left] = [values.get(key), (ends.get(key) ?? Infinity) - now()]
+        return value === undefined || left <= 0 ? null : { value, left }
+      }),
+    put: (key, value, life) =>
+      command('put', () => {
+        values.set(key, value)
+        ends.set(key, now() + life)
+      }),
     lock: (key, owner, life) =>
       command('lock', () => {
         if (locks.has(key)) return false
@@ -40,11 +50,13 @@ function memoryStore() {
 /** Brokers on one store, in moved time; the EHR's tokens are `token-1`, `token-2`, … */
 function brokers() {
   const clock = movedClock()
-  const memory = memoryStore()
+  const storeClock = movedClock()
+  const memory = memoryStore(storeClock.now)
   const state = { calls: 0, waited: 0, owners: 0, isFailing: false, takes: 0 }
   const wait = async (milliseconds: number): Promise<void> => {
     state.waited += milliseconds
     clock.advance(milliseconds / 1000)
+    storeClock.advance(milliseconds / 1000)
     await nextTurn()
   }
   const share = shareThrough({
@@ -66,7 +78,12 @@ function brokers() {
   const settle = async (): Promise<void> => {
     for (let turn = 0; turn < 10; turn++) await nextTurn()
   }
-  return { clock, ...memory, state, ask, settle }
+  /** Time goes on, here and at the store. */
+  const pass = (seconds: number): void => {
+    clock.advance(seconds)
+    storeClock.advance(seconds)
+  }
+  return { clock, ...memory, state, ask, settle, pass, share, exchange }
 }
 
 test('what one broker fetched, the next one finds', async () => {
@@ -228,4 +245,17 @@ test('by a clock that is a little ahead no token gets older than it is, nor youn
   const seen: object[] = []
   await ask(token => seen.push(token.sentAt) > 0)
   expect(seen).toEqual([clock.clock()])
+})
+
+test('a token that is at its end by the store’s clock is at its end, though ours is two minutes behind', async () => {
+  const { clock, ask, settle, pass, share, exchange } = brokers()
+  await ask()
+  await settle()
+  pass(290)
+  clock.setWallBy(-120)
+  const isGood: Ask['isGood'] = ({ sentAt, life }) =>
+    remaining(sentAt, life * 1000, clock.clock()) > 0
+  const { token, source } = await share({ key: KEY, deadline: 5, isGood, exchange })
+  expect(source).toBe('shared')
+  expect(remaining(token.sentAt, token.life * 1000, clock.clock())).toBeLessThanOrEqual(10_000)
 })
