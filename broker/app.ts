@@ -36,9 +36,13 @@ import { singleFlight } from './tokens/single-flight.ts'
 import { GOOD_FOR } from './upstream/assertion.ts'
 import { persist } from './upstream/attempts.ts'
 import { type Connections, openConnections, type WebProxy } from './upstream/connections.ts'
+import { compare } from './upstream/discovery.ts'
+import { openVisits } from './upstream/discovery-fetch.ts'
+import { watchEndpoints } from './upstream/endpoint-watch.ts'
 import { type Exchange, exchangeWith } from './upstream/exchange.ts'
 import { openGuards } from './upstream/guards.ts'
-import { type History, openHistory } from './upstream/history.ts'
+import { openHistory } from './upstream/history.ts'
+import { tellSkew } from './upstream/skew.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 /** What the broker needs of the world, so that a test can give it another one. */
@@ -164,7 +168,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
   app.addHook('onClose', async () => {
     // A caller that went away may have left its story half told: it is recorded all the same.
     await stopping.settled()
-    await connections.close()
+    await Promise.all([connections.close(), visits.close()])
     sharing.close()
     await audit.close()
   })
@@ -183,13 +187,26 @@ export function buildApp(config: Config, ports: Ports): Broker {
     ...fetching,
     wanted: () => warmlyWanted(current.policy, current.config.services.keys()),
   })
+  const visits = openVisits(() => clock().monotonic, ports.proxy)
+  const endpoints = watchEndpoints({
+    ...{ clock, chance, upstreams: () => current.config.upstreams.values() },
+    compare: upstream => compare(upstream, visits.visitBy(upstream)),
+    onChanged: ({ id, tokenEndpoint }, named) =>
+      log.error(
+        { upstream: id, tokenEndpoint, named },
+        'the FHIR server names another token endpoint',
+      ),
+  })
   const abort = (): Promise<void> => {
     sharing.close()
     return connections.close()
   }
   return {
     ...{ app, admin, abort },
-    ticks: [{ name: 'tokens', tick: warm.tick }],
+    ticks: [
+      { name: 'tokens', tick: warm.tick },
+      { name: 'endpoints', tick: endpoints.tick },
+    ],
     take: (next, signers) => {
       current = generationOf(next, signers)
       fetching.cache.forgive()
@@ -267,20 +284,6 @@ export async function examineUpstream(
 /** One token serves two upstreams that differ in name alone. */
 const isShared = (one: Upstream, other: Upstream): boolean =>
   cacheKey(one, one.scopes) === cacheKey(other, one.scopes)
-
-/** Seconds. Epic allows no leeway: an assertion is good for a clock of ours that is 60 s fast. */
-const MOST_SKEW = 30
-
-/** Keeps the clock of each EHR, and says once when it begins or ceases to be far from ours. */
-function tellSkew(history: History, log: FastifyBaseLogger) {
-  return ({ id }: Upstream, skew: number): void => {
-    const before = Math.abs(history.of(id).skew ?? 0) > MOST_SKEW
-    const now = Math.abs(skew) > MOST_SKEW
-    history.dated(id, skew)
-    if (now !== before)
-      log.warn({ upstream: id, skew }, now ? 'clocks differ' : 'clocks agree again')
-  }
-}
 
 function signerOf(upstream: Upstream): SigningKey {
   const signer = SIGNERS.get(upstream)

@@ -33,7 +33,7 @@ export function openConnections(proxy: WebProxy | null = null): Connections {
     const name = JSON.stringify([ca, identity])
     const open = pools.get(name)
     if (open) return open
-    const agent = agentFor({ ...(ca !== null && { ca }), ...identity }, proxy)
+    const agent = agentFor({ ...(ca !== null && { ca }), ...identity }, proxy, 2 * MOST_REPLY_BYTES)
     const pool = { agent, post: postThrough(agent) }
     pools.set(name, pool)
     return pool
@@ -52,12 +52,18 @@ export function openConnections(proxy: WebProxy | null = null): Connections {
   }
 }
 
-function agentFor(own: { ca?: string; cert?: string; key?: string }, proxy: WebProxy | null) {
+/** TLS 1.2 or later, never an unverified peer, through the proxy where there is one. */
+export function agentFor(
+  own: { ca?: string; cert?: string; key?: string },
+  proxy: WebProxy | null,
+  /** Bytes of an answer. */
+  maxResponseSize: number,
+): Dispatcher {
   const tls = { ...own, minVersion: 'TLSv1.2' as const }
   const options = {
     connect: { ...tls, timeout: CONNECT_TIMEOUT },
     connections: MOST_CONNECTIONS,
-    maxResponseSize: 2 * MOST_REPLY_BYTES,
+    maxResponseSize,
   }
   if (proxy === null) return new Agent(options)
   const { url, except } = proxy

@@ -1,5 +1,6 @@
-import { Agent } from 'undici'
+import type { Dispatcher } from 'undici'
 import { fetchThrough } from '../../keys-pipeline/published.ts'
+import { agentFor, type WebProxy } from './connections.ts'
 import type { Visit } from './discovery.ts'
 
 /** How one FHIR server is visited. */
@@ -16,21 +17,19 @@ export interface Visits {
   close: () => Promise<void>
 }
 
-/** Milliseconds. As long as any deadline may be, which bounds each visit on its own. */
-const CONNECT_TIMEOUT = 120_000
+/** Bytes. `fetchThrough` ends sooner; this is for one that does not even send a whole header. */
+const MOST_BYTES = 4 * 1024 * 1024
 
 /**
  * GETs with a deadline and a size, no redirects, no compression (a bomb would pass the size), TLS 1.2 or later.
  * `elapsed` is a clock in milliseconds that only goes forward.
  */
-export function openVisits(elapsed: () => number): Visits {
-  const agents = new Map<string | null, Agent>()
-  const agentFor = (ca: string | null): Agent => {
+export function openVisits(elapsed: () => number, proxy: WebProxy | null = null): Visits {
+  const agents = new Map<string | null, Dispatcher>()
+  const agentWith = (ca: string | null): Dispatcher => {
     const open = agents.get(ca)
     if (open) return open
-    const agent = new Agent({
-      connect: { ...(ca !== null && { ca }), minVersion: 'TLSv1.2', timeout: CONNECT_TIMEOUT },
-    })
+    const agent = agentFor(ca === null ? {} : { ca }, proxy, MOST_BYTES)
     agents.set(ca, agent)
     return agent
   }
@@ -38,7 +37,7 @@ export function openVisits(elapsed: () => number): Visits {
     visitBy:
       ({ ca, deadline }) =>
       (url, headers) =>
-        fetchThrough(agentFor(ca), elapsed, {
+        fetchThrough(agentWith(ca), elapsed, {
           headers: { ...headers, 'user-agent': 'lockstep', 'accept-encoding': 'identity' },
           deadline,
         })(url),

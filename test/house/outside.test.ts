@@ -55,7 +55,6 @@ test('network', () => {
     'broker/http/listener.ts',
     'broker/tokens/redis-store.ts',
     'broker/upstream/connections.ts',
-    'broker/upstream/discovery-fetch.ts',
     'broker/upstream/token-endpoint.ts',
     'keys-pipeline/doctor/handshake.ts',
     'keys-pipeline/doctor/probe.ts',
