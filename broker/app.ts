@@ -5,8 +5,10 @@ import fastify, {
   type FastifyReply,
   LogController,
 } from 'fastify'
-import { authenticate, claimedId } from './access/authenticate.ts'
+import { compileAccess, offeredBy } from './access/access.ts'
 import { authorise, refuseExcess } from './access/authorise.ts'
+import { claimedId } from './access/credential.ts'
+import { openDoor } from './access/door.ts'
 import { compilePolicy, warmlyWanted } from './access/policy.ts'
 import { type Audit, readAuditTail } from './audit.ts'
 import type { Clock } from './clock.ts'
@@ -38,7 +40,12 @@ import { keepWarm, reportedWith } from './tokens/renew.ts'
 import { singleFlight } from './tokens/single-flight.ts'
 import { GOOD_FOR } from './upstream/assertion.ts'
 import { persist } from './upstream/attempts.ts'
-import { type Connections, openConnections, type WebProxy } from './upstream/connections.ts'
+import {
+  type Connections,
+  dispatcherTo,
+  openConnections,
+  type WebProxy,
+} from './upstream/connections.ts'
 import { type Exchange, exchangeWith } from './upstream/exchange.ts'
 import { openGuards } from './upstream/guards.ts'
 import { type History, openHistory } from './upstream/history.ts'
@@ -131,10 +138,11 @@ export function buildApp(config: Config, ports: Ports): Broker {
     onRefreshFailed: (upstream, { code, facts }) =>
       log.warn({ upstream: upstream.id, code, ...facts }, 'refresh failed'),
   }
-  const policy = compilePolicy(config.generation, config.services, config.upstreams)
+  const access = compileAccess(config.issuer, config.callers)
+  const policy = compilePolicy(config.generation, config.services, config.upstreams, access)
   const rooms: Rooms = {
     policy: () => policy,
-    authenticate: (presented, { secretsOf }) => authenticate(presented, secretsOf),
+    ...openDoor({ clock, wait, dispatcherTo: ca => dispatcherTo(ca, ports.proxy) }),
     claimedId,
     authorise: (service, ask, { grantsOf, upstreams }) =>
       authorise(grantsOf(service), ask, upstreams),
@@ -146,7 +154,11 @@ export function buildApp(config: Config, ports: Ports): Broker {
 
   const app = listenerFor(config, log)
   const stopping = watchStopping(app)
-  app.register(documentRoutes, { issuer: config.issuer, hasBegunToStop: stopping.hasBegun })
+  app.register(documentRoutes, {
+    issuer: config.issuer,
+    offered: () => offeredBy(config.callers.values()),
+    hasBegunToStop: stopping.hasBegun,
+  })
   app.register(tokenRoute, { rooms, stopping })
   app.register(reportRoute, {
     rooms: { ...rooms, reported: reportedWith(fetching), isShared },
@@ -237,12 +249,19 @@ function listenerFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstanc
     frameworkErrors: (_: unknown, __: unknown, reply: FastifyReply) =>
       sendError(reply, new BrokerError('not_found')),
   }
-  return listen.tls
-    ? (fastify({
-        ...options,
-        https: { ...listen.tls, minVersion: 'TLSv1.2' },
-      }) as unknown as FastifyInstance)
-    : fastify(options)
+  if (listen.tls === null) return fastify(options)
+  const { cert, key, clientCa } = listen.tls
+  // Whoever has no certificate, or a strange one, may still have a secret.
+  const asking = { requestCert: true, rejectUnauthorized: false }
+  return fastify({
+    ...options,
+    https: {
+      cert,
+      key,
+      minVersion: 'TLSv1.2',
+      ...(clientCa !== null && { ca: clientCa, ...asking }),
+    },
+  }) as unknown as FastifyInstance
 }
 
 /** One token serves two upstreams that differ in name alone. */

@@ -1,4 +1,5 @@
 import { isIP, isIPv4 } from 'node:net'
+import { accessRules } from './access-rules.ts'
 import type { ConfigFile } from './config-schema.ts'
 import { PROFILES, type Profile } from './profiles.ts'
 import { coverage } from './scopes.ts'
@@ -22,6 +23,7 @@ export function crossCheck(config: ConfigFile): Complaint[] {
       upstreamRules(id, upstream, config),
     ),
     ...sharedClientRules(config),
+    ...accessRules(config),
     ...Object.entries(config.services).flatMap(([id, { grants }]) => [
       ...twiceGranted(id, grants),
       ...grants.flatMap((grant, index) =>

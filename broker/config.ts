@@ -4,7 +4,9 @@ import { dirname, resolve } from 'node:path'
 import { Compile } from 'typebox/schema'
 import { type Document, LineCounter, parseDocument } from 'yaml'
 import type { Environment } from '../keys-pipeline/key-set.ts'
+import type { CallerRules } from './access/access.ts'
 import type { ServiceRules } from './access/policy.ts'
+import { settleCallers } from './access-config.ts'
 import { type AdminAddress, settleAdmin } from './admin-config.ts'
 import { authoritiesFault, identityFault } from './certificates.ts'
 import { type Complaint, crossCheck } from './config-rules.ts'
@@ -23,13 +25,16 @@ export interface Config {
     host: string
     port: number
     trustedProxies: readonly string[]
-    tls: { cert: string; key: string } | null
+    /** `clientCa` is PEM: with it the listener asks for a client certificate. */
+    tls: { cert: string; key: string; clientCa: string | null } | null
   }
   admin: AdminAddress
   audit: { file: string; fsync: boolean }
   keys: ReadonlyMap<Environment, KeySource>
   upstreams: ReadonlyMap<string, Upstream>
   services: ReadonlyMap<string, ServiceRules>
+  /** How each service proves who it is. */
+  callers: ReadonlyMap<string, CallerRules>
 }
 
 /** One environment's keys: the private halves, and where the public ones are published, if that is known. */
@@ -199,7 +204,15 @@ function settle(
       host: listen.host ?? '127.0.0.1',
       port: listen.port,
       trustedProxies: listen.trustedProxies ?? [],
-      tls: listen.tls ? readIdentity(listen.tls, '/listen/tls') : null,
+      tls: listen.tls
+        ? {
+            ...readIdentity(listen.tls, '/listen/tls'),
+            clientCa:
+              listen.tls.clientCa === undefined
+                ? null
+                : readAuthorities(listen.tls.clientCa, '/listen/tls/clientCa'),
+          }
+        : null,
     },
     admin: settleAdmin(file.admin, path, read, complaints),
     audit: { file: path(file.audit.file), fsync: file.audit.fsync ?? false },
@@ -215,6 +228,7 @@ function settle(
     ),
     upstreams: new Map(upstreams),
     services: new Map(Object.entries(file.services)),
+    callers: settleCallers(file, { path, read, readAuthorities, complaints }),
   }
   return { config, complaints }
 }

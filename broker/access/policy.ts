@@ -1,4 +1,5 @@
 import type { Upstream } from '../upstream/upstream.ts'
+import type { Access } from './access.ts'
 
 /** What one service may have at one upstream. */
 export interface Grant {
@@ -10,14 +11,14 @@ export interface Grant {
 export interface Policy {
   /** SHA-256 of the config. */
   generation: string
-  secretsOf: (service: string) => readonly string[] | undefined
+  /** How services prove who they are. */
+  access: Access
   grantsOf: (service: string) => readonly Grant[]
   /** Every upstream there is, granted or not. */
   upstreams: readonly Upstream[]
 }
 
 export interface ServiceRules {
-  secretSha256: readonly string[]
   grants: readonly { upstream: string; scopes: readonly string[] }[]
 }
 
@@ -26,6 +27,7 @@ export function compilePolicy(
   generation: string,
   services: ReadonlyMap<string, ServiceRules>,
   upstreams: ReadonlyMap<string, Upstream>,
+  access: Access,
 ): Policy {
   const grants = new Map(
     [...services].map(([id, rules]) => [
@@ -38,7 +40,7 @@ export function compilePolicy(
   )
   return {
     generation,
-    secretsOf: service => services.get(service)?.secretSha256,
+    access,
     grantsOf: service => grants.get(service) ?? [],
     upstreams: [...upstreams.values()],
   }

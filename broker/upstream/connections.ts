@@ -52,6 +52,10 @@ export function openConnections(proxy: WebProxy | null = null): Connections {
   }
 }
 
+/** Connections to whoever is no EHR, trusting the system's authorities or those. To be destroyed by who asks. */
+export const dispatcherTo = (ca: string | null, proxy: WebProxy | null): Dispatcher =>
+  agentFor({ ...(ca !== null && { ca }) }, proxy)
+
 function agentFor(own: { ca?: string; cert?: string; key?: string }, proxy: WebProxy | null) {
   const tls = { ...own, minVersion: 'TLSv1.2' as const }
   const options = {
