@@ -5,7 +5,8 @@ import type { ConfigFile } from './config-schema.ts'
 
 /** How files are read that the config names, and where to complain of what is in them. */
 export interface Files {
-  path: (given: string) => string
+  /** A path that stands at that place, made absolute. */
+  pathAt: (at: string, given: string) => string
   read: (given: string, at: string) => string | null
   readAuthorities: (given: string, at: string) => string
   complaints: Complaint[]
@@ -59,11 +60,11 @@ function sourceOf(
   return {
     url: jwksUri ?? '',
     ca: ca === undefined ? null : files.readAuthorities(ca, `${at}/ca`),
-    tokenFile: tokenFile === undefined ? null : files.path(tokenFile),
+    tokenFile: tokenFile === undefined ? null : files.pathAt(`${at}/tokenFile`, tokenFile),
   }
 }
 
-function keysIn(given: string, at: string, { path, read, complaints }: Files) {
+function keysIn(given: string, at: string, { pathAt, read, complaints }: Files) {
   const text = read(given, at)
   if (text === null) return []
   const keys = readCallerKeys(text) ?? []
@@ -71,7 +72,7 @@ function keysIn(given: string, at: string, { path, read, complaints }: Files) {
     ? 'holds a private key, which the service alone should have'
     : 'holds no key set with a public key that may sign'
   if (keys.length === 0 || holdsPrivate(text))
-    complaints.push({ at, message: `${path(given)} ${fault}` })
+    complaints.push({ at, message: `${pathAt(at, given)} ${fault}` })
   return keys
 }
 

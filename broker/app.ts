@@ -1,10 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import fastify, {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyReply,
-  LogController,
-} from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { compileAccess, offeredBy } from './access/access.ts'
 import { authorise, refuseExcess } from './access/authorise.ts'
 import { claimedId } from './access/credential.ts'
@@ -23,6 +18,7 @@ import { visitWith } from './diagnosis/visit.ts'
 import { asBrokerError, BrokerError } from './errors.ts'
 import { buildAdmin } from './http/admin.ts'
 import { documentRoutes } from './http/document-routes.ts'
+import { listenerFor, takeIdentity } from './http/listener.ts'
 import { logError, sendError } from './http/reply.ts'
 import { reportRoute } from './http/report-route.ts'
 import { watchStopping } from './http/stopping.ts'
@@ -109,25 +105,28 @@ export interface Broker {
   abort: () => Promise<void>
   /** To be called every few seconds. */
   ticks: readonly Tick[]
+  /** A new generation of config and keys, for every request from now on; tokens that are held stay. */
+  take: (config: Config, signers: ReadonlyMap<string, SigningKey>) => void
 }
 
 /** Assembly: the rooms made from the config and handed to each other, behind a Fastify. */
 export function buildApp(config: Config, ports: Ports): Broker {
-  const { clock, chance, wait, audit, log, signers } = ports
+  const { clock, chance, wait, audit, log } = ports
+  let current = generationOf(config, ports.signers)
   const startedAt = clock().wall
   const connections = openConnections(ports.proxy)
   const history = openHistory(readPast(readAuditTail(config.audit.file)))
-  const around = surroundings(config, ports, history.of)
   const refusals = openRefusals({
     clock,
-    gather: (upstream, token) => gatherFacts(upstream, token, around),
+    gather: (upstream, token) =>
+      gatherFacts(upstream, token, surroundings(current.config, { clock, ...current }, history.of)),
     onDiagnosed: (upstream, { code, causes }) =>
       log.warn({ upstream: upstream.id, code, causes: causes.map(brief) }, 'why the EHR says no'),
   })
   const exchange = refusals.watch(
     persist({
       ...{ clock, chance, wait, history, guard: openGuards(clock) },
-      exchange: exchangeOver(connections, ports, tellSkew(history, log)),
+      exchange: exchangeOver(connections, { clock, keyOf: signerOf }, tellSkew(history, log)),
     }),
   )
   const fetching: FetchPorts = {
@@ -138,14 +137,12 @@ export function buildApp(config: Config, ports: Ports): Broker {
     onRefreshFailed: (upstream, { code, facts }) =>
       log.warn({ upstream: upstream.id, code, ...facts }, 'refresh failed'),
   }
-  const access = compileAccess(config.issuer, config.callers)
-  const policy = compilePolicy(config.generation, config.services, config.upstreams, access)
   const rooms: Rooms = {
-    policy: () => policy,
+    policy: () => current.policy,
     ...openDoor({ clock, wait, dispatcherTo: ca => dispatcherTo(ca, ports.proxy) }),
     claimedId,
-    authorise: (service, ask, { grantsOf, upstreams }) =>
-      authorise(grantsOf(service), ask, upstreams),
+    authorise: (service, ask, { grantsOf, upstreams, disabledOf }) =>
+      authorise(grantsOf(service), ask, upstreams, disabledOf(service)),
     obtain: obtainWith(fetching),
     refuseExcess,
     audit,
@@ -156,7 +153,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
   const stopping = watchStopping(app)
   app.register(documentRoutes, {
     issuer: config.issuer,
-    offered: () => offeredBy(config.callers.values()),
+    offered: () => offeredBy(current.config.callers.values()),
     hasBegunToStop: stopping.hasBegun,
   })
   app.register(tokenRoute, { rooms, stopping })
@@ -181,28 +178,55 @@ export function buildApp(config: Config, ports: Ports): Broker {
     ...{ token: config.admin.token, log },
     status: () =>
       statusOf({
-        ...{ clock, startedAt, history, cache: fetching.cache, generation: config.generation },
-        upstreams: [...config.upstreams.values()],
-        kidOf: ({ id }) => signers.get(id)?.kid ?? null,
+        ...{ clock, startedAt, history, cache: fetching.cache },
+        generation: current.config.generation,
+        upstreams: [...current.config.upstreams.values()],
+        kidOf: ({ id }) => current.signers.get(id)?.kid ?? null,
         causesOf: ({ id }) => refusals.last.get(id)?.causes.map(brief) ?? [],
       }),
   })
-  const warm = keepWarm({ ...fetching, wanted: () => warmlyWanted(policy, config.services.keys()) })
-  return { app, admin, abort: connections.close, ticks: [{ name: 'tokens', tick: warm.tick }] }
+  const warm = keepWarm({
+    ...fetching,
+    wanted: () => warmlyWanted(current.policy, current.config.services.keys()),
+  })
+  return {
+    ...{ app, admin, abort: connections.close },
+    ticks: [{ name: 'tokens', tick: warm.tick }],
+    take: (next, signers) => {
+      current = generationOf(next, signers)
+      fetching.cache.forgive()
+      if (next.listen.tls) takeIdentity(app, next.listen.tls)
+    },
+  }
 }
 
 const brief = ({ code, certainty, because, fix, who }: Cause): LikelyCause => ({
   ...{ code, certainty, because, fix, who },
 })
 
+/** One config with its policy and its keys. What it made its upstreams of signs for them, whatever comes after. */
+function generationOf(config: Config, signers: ReadonlyMap<string, SigningKey>) {
+  for (const [id, upstream] of config.upstreams) {
+    const signer = signers.get(id)
+    if (signer) SIGNERS.set(upstream, signer)
+  }
+  const { generation, services, upstreams, disabled } = config
+  const access = compileAccess(config.issuer, config.callers)
+  const policy = compilePolicy(generation, services, upstreams, access, disabled)
+  return { config, signers, policy }
+}
+
+/** By the very upstream of one generation, so that a request that began under it ends under it. */
+const SIGNERS = new WeakMap<Upstream, SigningKey>()
+
 const exchangeOver = (
   { postFor }: Connections,
-  { clock, signers }: Pick<Ports, 'clock' | 'signers'>,
+  { clock, keyOf }: { clock: Clock; keyOf: (upstream: Upstream) => SigningKey },
   onDate: (upstream: Upstream, skew: number) => void = () => {},
 ): Exchange =>
   exchangeWith({
     ...{ clock, postFor, onDate, newJti: randomUUID },
-    signerFor: upstream => signerOf(signers, upstream),
+    signerFor: keyOf,
   })
 
 const surroundings = (
@@ -230,38 +254,18 @@ export async function examineUpstream(
   const around = surroundings(config, ports, id => known.get(id) ?? NO_PAST)
   const connections = openConnections()
   try {
-    const exchange = wish.asksToken ? exchangeOver(connections, ports) : null
+    const keyOf = (): SigningKey => {
+      const signer = ports.signers.get(upstream.id)
+      if (!signer) throw new BrokerError('signing_failed', { upstream: upstream.id })
+      return signer
+    }
+    const exchange = wish.asksToken
+      ? exchangeOver(connections, { clock: ports.clock, keyOf })
+      : null
     return await examine(upstream, around, { ...wish, exchange })
   } finally {
     await connections.close()
   }
-}
-
-function listenerFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstance {
-  const options = {
-    loggerInstance: log,
-    logController: new LogController({ disableRequestLogging: true }),
-    genReqId: () => randomUUID(),
-    trustProxy: listen.trustedProxies.length > 0 ? [...listen.trustedProxies] : false,
-    /** Milliseconds for a whole request to arrive: a caller that dribbles holds no connection for ever. */
-    requestTimeout: 10_000,
-    forceCloseConnections: 'idle' as const,
-    frameworkErrors: (_: unknown, __: unknown, reply: FastifyReply) =>
-      sendError(reply, new BrokerError('not_found')),
-  }
-  if (listen.tls === null) return fastify(options)
-  const { cert, key, clientCa } = listen.tls
-  // Whoever has no certificate, or a strange one, may still have a secret.
-  const asking = { requestCert: true, rejectUnauthorized: false }
-  return fastify({
-    ...options,
-    https: {
-      cert,
-      key,
-      minVersion: 'TLSv1.2',
-      ...(clientCa !== null && { ca: clientCa, ...asking }),
-    },
-  }) as unknown as FastifyInstance
 }
 
 /** One token serves two upstreams that differ in name alone. */
@@ -282,8 +286,8 @@ function tellSkew(history: History, log: FastifyBaseLogger) {
   }
 }
 
-function signerOf(signers: ReadonlyMap<string, SigningKey>, { id }: Upstream): SigningKey {
-  const signer = signers.get(id)
-  if (!signer) throw new BrokerError('signing_failed', { upstream: id })
+function signerOf(upstream: Upstream): SigningKey {
+  const signer = SIGNERS.get(upstream)
+  if (!signer) throw new BrokerError('signing_failed', { upstream: upstream.id })
   return signer
 }

@@ -4,7 +4,9 @@ import { CALLER_ALGS } from './caller-keys.ts'
 import { PROFILES, type ProfileName } from './profiles.ts'
 
 const closed = { additionalProperties: false }
-const Id = { pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }
+/** Of an upstream, and of a service. */
+export const UPSTREAM_ID = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'
+const Id = { pattern: UPSTREAM_ID }
 const ScopeList = Type.Array(
   Type.String({ pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]+$', maxLength: 200 }),
   {
@@ -14,7 +16,10 @@ const ScopeList = Type.Array(
     description: 'Scopes, an entry each.',
   },
 )
-const FilePath = Type.String({ minLength: 1, description: 'A path, relative to the config file.' })
+const FilePath = Type.String({
+  minLength: 1,
+  description: 'A path, relative to the file it stands in.',
+})
 
 const KeyFolder = Type.Object(
   {
@@ -35,12 +40,22 @@ const KeyFolder = Type.Object(
   closed,
 )
 
-const Upstream = Type.Object(
+/** One upstream, in the config file or in a file of its own. */
+export const UpstreamSchema = Type.Object(
   {
+    enabled: Type.Optional(
+      Type.Boolean({ description: 'false: known, and no token is had there.' }),
+    ),
+    reason: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 1000, description: 'Why it is switched off.' }),
+    ),
     fhirBase: Type.String({ description: 'FHIR base URL; services may name it as resource.' }),
-    tokenEndpoint: Type.String({
-      description: 'Token endpoint, exactly as the EHR writes it: it is the aud.',
-    }),
+    tokenEndpoint: Type.Optional(
+      Type.String({
+        description:
+          'Token endpoint, exactly as the EHR writes it: it is the aud. Only what is switched off may lack it.',
+      }),
+    ),
     clientId: Type.String({
       pattern: '^[\\x21-\\x7e]{1,256}$',
       description: 'Our client ID at this EHR.',
@@ -206,11 +221,15 @@ export const ConfigSchema = Type.Object(
       { production: Type.Optional(KeyFolder), nonprod: Type.Optional(KeyFolder) },
       closed,
     ),
-    upstreams: Type.Record(Type.String(Id), Upstream, closed),
+    upstreams: Type.Optional(Type.Record(Type.String(Id), UpstreamSchema, closed)),
+    upstreamFolder: Type.Optional(FilePath),
     workloadIssuers: Type.Optional(Type.Record(Type.String(Id), WorkloadIssuer, closed)),
     services: Type.Record(Type.String(Id), Service, closed),
   },
   closed,
 )
 
-export type ConfigFile = Static<typeof ConfigSchema>
+export type UpstreamFile = Static<typeof UpstreamSchema>
+
+/** The config file with the upstreams of all its files. */
+export type ConfigFile = Static<typeof ConfigSchema> & { upstreams: Record<string, UpstreamFile> }

@@ -36,7 +36,7 @@ const MOST = 10_000
  * Key sets, each fetched once however many wait for it, and kept: an issuer that is out of order for less than a day
  * keeps nobody out whose key we have seen.
  */
-export function openKeySets(clock: Clock, fetch: FetchKeys): KeyFor {
+export function openKeySets(clock: Clock, fetchKeys: FetchKeys): KeyFor {
   const held = new Map<string, Held>()
   const take = openBuckets(clock, MOST)
   const mayFetch = (name: string, address: string): boolean =>
@@ -49,7 +49,7 @@ export function openKeySets(clock: Clock, fetch: FetchKeys): KeyFor {
       throw unknown
     }
     const name = JSON.stringify([source.url, source.ca, source.tokenFile])
-    const set = held.get(name) ?? hold(clock, source, fetch)
+    const set = held.get(name) ?? hold(clock, source, fetchKeys)
     held.set(name, set)
     const looks = set.looks()
     const unavailable = new BrokerError('caller_keys_unavailable', { url: source.url })
@@ -82,7 +82,7 @@ interface Held {
   isBeingFetched: () => boolean
 }
 
-function hold(clock: Clock, source: KeyUrl, fetch: FetchKeys): Held {
+function hold(clock: Clock, source: KeyUrl, fetchKeys: FetchKeys): Held {
   let known: { keys: readonly CallerKey[]; at: Instant } | null = null
   let failedAt: Instant | null = null
   let flight: Promise<void> | null = null
@@ -90,7 +90,7 @@ function hold(clock: Clock, source: KeyUrl, fetch: FetchKeys): Held {
   const fetchOnce = async (): Promise<void> => {
     const at = clock()
     // What nobody foresaw is a failed look too: a set that is being renewed has nobody to catch it.
-    const keys = await fetch(source).catch(() => null)
+    const keys = await fetchKeys(source).catch(() => null)
     failedAt = keys === null ? clock() : null
     looks++
     if (keys !== null) known = { keys, at }

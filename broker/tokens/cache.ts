@@ -50,6 +50,8 @@ export interface TokenCache {
   /** How often in a row the key was refused. */
   refusals: (key: string) => number
   refuse: (key: string, refusal: Span & { error: BrokerError }) => void
+  /** Forgets what was refused: what was wrong may have been mended. */
+  forgive: () => void
   /** Lets go of every token that has run out. */
   sweep: () => void
   entries: () => IterableIterator<[string, Entry]>
@@ -99,6 +101,7 @@ export function memoryCache(clock: Clock, mostEntries: number = MOST_ENTRIES): T
     refusals: key => refusals.get(key)?.times ?? 0,
     refuse: (key, refusal) =>
       put(refusals, key, { ...refusal, times: (refusals.get(key)?.times ?? 0) + 1 }, mostEntries),
+    forgive: () => refusals.clear(),
     sweep: () => {
       for (const [key, entry] of entries) if (left(entry.token, clock()) <= 0) drop(key, entry)
     },

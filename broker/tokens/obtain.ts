@@ -39,6 +39,8 @@ export function obtainWith(ports: FetchPorts): Obtain {
     const now = clock()
     if (entry && left(entry.token, now) >= FLOOR) {
       const { token } = entry
+      // Of the config in force: another certificate or deadline than when the token came.
+      entry.wanted = { upstream, scopes }
       if (left(token, now) < wanted && wanted <= token.life) {
         const fresher = await fetchFresher(ports, key, entry)
         return reply(fresher, fresher === token ? 'cache' : 'upstream')

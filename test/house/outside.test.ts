@@ -19,10 +19,13 @@ const touching = (how: (file: string) => boolean): string[] => sourceFiles().fil
 
 test('files', () => {
   expect(touching(imports(/^node:fs/))).toEqual([
+    'broker/access/fetch-keys.ts',
     'broker/admin-socket.ts',
     'broker/audit.ts',
-    'broker/cli.ts',
+    'broker/config-files.ts',
     'broker/config.ts',
+    'broker/files.ts',
+    'broker/fingerprint.ts',
     'broker/keys/signing-keys.ts',
     'keys-pipeline/built-site.ts',
     'keys-pipeline/generate.ts',
@@ -44,9 +47,10 @@ test('network', () => {
   ).toEqual([
     'broker/admin-client.ts',
     'broker/admin-socket.ts',
-    'broker/app.ts',
     'broker/http/admin.ts',
+    'broker/http/listener.ts',
     'broker/upstream/connections.ts',
+    'broker/upstream/discovery-fetch.ts',
     'broker/upstream/token-endpoint.ts',
     'keys-pipeline/doctor/handshake.ts',
     'keys-pipeline/doctor/probe.ts',
@@ -64,6 +68,7 @@ test('time', () => {
       ),
     ),
   ).toEqual([
+    'broker/cli.ts',
     'broker/clock.ts',
     'broker/main.ts',
     'broker/upstream/token-endpoint.ts',
@@ -79,6 +84,7 @@ test('chance', () => {
   ).toEqual([
     'broker/app.ts',
     'broker/cli.ts',
+    'broker/http/listener.ts',
     'broker/main.ts',
     'keys-pipeline/generate.ts',
     'keys-pipeline/serve.ts',

@@ -7,7 +7,7 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { pino } from 'pino'
 import { stringify } from 'yaml'
 import { secretHash } from '../../broker/access/secrets.ts'
-import { buildApp, loadSigners } from '../../broker/app.ts'
+import { type Broker, buildApp, loadSigners } from '../../broker/app.ts'
 import { type Audit, type AuditRecord, openAuditFile } from '../../broker/audit.ts'
 import { readConfig } from '../../broker/config.ts'
 import type { ConfigFile } from '../../broker/config-schema.ts'
@@ -48,6 +48,7 @@ export interface World {
   clock: MovedClock
   epic: LocalEpic
   app: FastifyInstance
+  take: Broker['take']
   jwksUrl: string
   ca: string
   kid: string
@@ -91,7 +92,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   const stream = new Writable({ write: (chunk, _, done) => done(void logs.push(String(chunk))) })
   const { signers, complaints } = loadSigners(config)
   if (complaints.length > 0) throw new Error(JSON.stringify(complaints))
-  const { app } = buildApp(config, {
+  const { app, take } = buildApp(config, {
     clock: clock.clock,
     chance: () => options.chance ?? 0,
     wait: async milliseconds => clock.advance(milliseconds / 1000),
@@ -101,7 +102,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     signers,
   })
   return {
-    ...{ folder, clock, epic, app, jwksUrl, kid, ca: authority.ca },
+    ...{ folder, clock, epic, app, take, jwksUrl, kid, ca: authority.ca },
     ask: askOf(app),
     audit: async () => lines(await readFile(config.audit.file, 'utf8')),
     logged: () => logs.join(''),
