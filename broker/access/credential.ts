@@ -60,15 +60,22 @@ export function readCredential({ authorization, form, certificate }: Presented):
   return { method: 'tls_client_auth', certificate: shown, clientId }
 }
 
-/** The client_id that a request claims, if it has the form of one: for the audit, before anything is believed. */
+/**
+ * Who a request claims to come from, if it has the form of a client_id, or of the subject of a token: for the audit,
+ * before anything is believed.
+ */
 export function claimedId({ authorization, form }: Presented): string | null {
   const assertion = form.get('client_assertion')
-  const claimed =
-    authorization !== undefined
-      ? basicId(authorization)
-      : (form.get('client_id') ?? (assertion && signerOf(peekClaims(assertion))))
+  if (authorization === undefined && assertion !== undefined) {
+    const { sub } = peekClaims(assertion)
+    return typeof sub === 'string' && SUBJECT.test(sub) ? sub : null
+  }
+  const claimed = authorization === undefined ? form.get('client_id') : basicId(authorization)
   return isSafe(claimed) ? claimed : null
 }
+
+/** Longer ones are nobody's, and others cannot be shown as they are. */
+const SUBJECT = /^[\x21-\x7e]{1,500}$/
 
 /** The service that an assertion says it is by: whoever signs its own names itself twice. */
 export function signerOf({ iss, sub }: Readonly<Record<string, unknown>>): string | undefined {

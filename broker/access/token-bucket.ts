@@ -1,4 +1,4 @@
-import { type Clock, type Instant, remaining } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 
 /** How often something may happen: at a steady rate, and a few times at once. */
 export interface Rate {
@@ -11,19 +11,18 @@ export type Take = (key: string, rate: Rate) => number
 
 interface Bucket {
   left: number
-  at: Instant
+  /** By the monotonic clock: nobody gets more because somebody sets the wall clock. */
+  at: number
 }
 
 /** A bucket per key, full at first. Of more than `most` keys the one that was used longest ago is forgotten. */
 export function openBuckets(clock: Clock, most: number): Take {
   const buckets = new Map<string, Bucket>()
   return (key, { perMinute, burst }) => {
-    const now = clock()
+    const now = clock().monotonic
     const perToken = 60_000 / perMinute
     const bucket = buckets.get(key)
-    // A clock that was set back gives nothing, and takes nothing away.
-    const passed = bucket ? Math.max(0, -remaining(bucket.at, 0, now)) : 0
-    const held = bucket ? Math.min(burst, bucket.left + passed / perToken) : burst
+    const held = bucket ? Math.min(burst, bucket.left + (now - bucket.at) / perToken) : burst
     const taken = held >= 1
     buckets.delete(key)
     buckets.set(key, { left: taken ? held - 1 : held, at: now })
