@@ -33,15 +33,11 @@ import { cacheKey } from './tokens/cache-key.ts'
 import type { FetchPorts } from './tokens/fetch.ts'
 import { obtainWith } from './tokens/obtain.ts'
 import { keepWarm, reportedWith } from './tokens/renew.ts'
+import { openSharing } from './tokens/sharing.ts'
 import { singleFlight } from './tokens/single-flight.ts'
 import { GOOD_FOR } from './upstream/assertion.ts'
 import { persist } from './upstream/attempts.ts'
-import {
-  type Connections,
-  dispatcherTo,
-  openConnections,
-  type WebProxy,
-} from './upstream/connections.ts'
+import { type Connections, openConnections, type WebProxy } from './upstream/connections.ts'
 import { type Exchange, exchangeWith } from './upstream/exchange.ts'
 import { openGuards } from './upstream/guards.ts'
 import { type History, openHistory } from './upstream/history.ts'
@@ -129,8 +125,9 @@ export function buildApp(config: Config, ports: Ports): Broker {
       exchange: exchangeOver(connections, { clock, keyOf: signerOf }, tellSkew(history, log)),
     }),
   )
+  const sharing = openSharing(config.sharedCache, ports)
   const fetching: FetchPorts = {
-    ...{ clock, chance, exchange },
+    ...{ clock, chance, exchange, share: sharing.share },
     cache: memoryCache(clock),
     flights: singleFlight(),
     hasWorked: ({ id }) => history.of(id).lastSuccess !== null,
@@ -139,7 +136,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
   }
   const rooms: Rooms = {
     policy: () => current.policy,
-    ...openDoor({ clock, wait, dispatcherTo: ca => dispatcherTo(ca, ports.proxy) }),
+    ...openDoor({ clock, wait, dispatcherTo: connections.dispatcherTo }),
     claimedId,
     authorise: (service, ask, { grantsOf, upstreams, disabledOf }) =>
       authorise(grantsOf(service), ask, upstreams, disabledOf(service)),
@@ -168,10 +165,13 @@ export function buildApp(config: Config, ports: Ports): Broker {
     logError(request.log, error)
     return sendError(reply, error)
   })
+  // A broker that asked before it is connected would call EHRs for what others have.
+  app.addHook('onReady', () => sharing.opened)
   app.addHook('onClose', async () => {
     // A caller that went away may have left its story half told: it is recorded all the same.
     await stopping.settled()
     await connections.close()
+    sharing.close()
     await audit.close()
   })
   const admin = buildAdmin({
@@ -189,8 +189,12 @@ export function buildApp(config: Config, ports: Ports): Broker {
     ...fetching,
     wanted: () => warmlyWanted(current.policy, current.config.services.keys()),
   })
+  const abort = (): Promise<void> => {
+    sharing.close()
+    return connections.close()
+  }
   return {
-    ...{ app, admin, abort: connections.close },
+    ...{ app, admin, abort },
     ticks: [{ name: 'tokens', tick: warm.tick }],
     take: (next, signers) => {
       current = generationOf(next, signers)

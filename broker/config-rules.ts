@@ -23,6 +23,7 @@ export function crossCheck(config: ConfigFile): Complaint[] {
     ),
     ...sharedClientRules(config),
     ...accessRules(config),
+    ...sharedCacheRules(config),
     ...Object.entries(config.services).flatMap(([id, { grants }]) => [
       ...twiceGranted(id, grants),
       ...grants.flatMap((grant, index) =>
@@ -190,6 +191,48 @@ function grantRules(
     })
   }
   return complaints
+}
+
+function sharedCacheRules({ sharedCache }: ConfigFile): Complaint[] {
+  if (!sharedCache) return []
+  const { url, urlFile, ca } = sharedCache
+  if ((url === undefined) === (urlFile === undefined))
+    return [{ at: '/sharedCache', message: 'needs either url or urlFile' }]
+  if (url === undefined) return []
+  const complaints = storeUrlRules(url, '/sharedCache/url', ca !== undefined)
+  if (URL.canParse(url) && new URL(url).password !== '') {
+    complaints.push({
+      at: '/sharedCache/url',
+      message: 'has a password: put the URL into a file, and name that as urlFile',
+    })
+  }
+  return complaints
+}
+
+/** What is wrong with the URL of the shared cache. It may hold a password, and is not repeated. */
+export function storeUrlRules(url: string, at: string, hasAuthorities: boolean): Complaint[] {
+  const parsed = URL.canParse(url) ? new URL(url) : null
+  const isTls = parsed?.protocol === 'rediss:' && parsed.hostname !== ''
+  const isNear = parsed?.protocol === 'redis:' && isLoopback(parsed.hostname)
+  const complaints: Complaint[] = []
+  if (!isTls && !isNear)
+    complaints.push({ at, message: 'must be a rediss:// URL (redis:// on a loopback address)' })
+  else if (!/^\/?\d{0,5}$/.test(parsed.pathname))
+    complaints.push({ at, message: 'has a path that is not the number of a database' })
+  else if (!isEncoded(parsed.username) || !isEncoded(parsed.password))
+    complaints.push({ at, message: 'has a user or a password with a % that begins no escape' })
+  if (!isTls && hasAuthorities)
+    complaints.push({ at: '/sharedCache/ca', message: 'is only for a rediss:// URL' })
+  return complaints
+}
+
+function isEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function isNetwork(text: string): boolean {

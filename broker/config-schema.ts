@@ -176,6 +176,21 @@ const Service = Type.Object(
   closed,
 )
 
+const SharedCache = Type.Object(
+  {
+    url: Type.Optional(Type.String({ description: 'Of a Valkey or Redis: rediss://host:port.' })),
+    urlFile: Type.Optional(FilePath),
+    ca: Type.Optional(FilePath),
+    secrets: Type.Array(FilePath, {
+      minItems: 1,
+      maxItems: 5,
+      description: 'Files of random bytes. The first encrypts, all decrypt.',
+    }),
+    prefix: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9:._-]{0,64}$' })),
+  },
+  closed,
+)
+
 /** The config file, described once for the check, the manual and the types. */
 export const ConfigSchema = Type.Object(
   {
@@ -225,6 +240,7 @@ export const ConfigSchema = Type.Object(
     upstreamFolder: Type.Optional(FilePath),
     workloadIssuers: Type.Optional(Type.Record(Type.String(Id), WorkloadIssuer, closed)),
     services: Type.Record(Type.String(Id), Service, closed),
+    sharedCache: Type.Optional(SharedCache),
   },
   closed,
 )

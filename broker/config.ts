@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { dirname, relative } from 'node:path'
 import type { Environment } from '../keys-pipeline/key-set.ts'
 import type { CallerRules } from './access/access.ts'
@@ -10,6 +10,7 @@ import { type ConfigFiles, openConfigFiles } from './config-files.ts'
 import { type Complaint, crossCheck, isOn } from './config-rules.ts'
 import type { Placed } from './config-source.ts'
 import { PROFILES, type Profile } from './profiles.ts'
+import { readSharedCache, type SharedCache } from './shared-cache-config.ts'
 import type { DisabledUpstream, Upstream } from './upstream/upstream.ts'
 
 /** A checked config. Paths are absolute, defaults are filled in, secrets are hashes. */
@@ -34,6 +35,7 @@ export interface Config {
   services: ReadonlyMap<string, ServiceRules>
   /** How each service proves who it is. */
   callers: ReadonlyMap<string, CallerRules>
+  sharedCache: SharedCache | null
   /** Files and folders that it was made from, absolute: another config may come of a change to one of them. */
   sources: readonly string[]
 }
@@ -95,11 +97,11 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
 } {
   const complaints: Complaint[] = []
   const named: string[] = []
-  const read = (given: string, at: string): string | null => {
+  const readBytes = (given: string, at: string): Buffer | null => {
     const path = pathAt(at, given)
     named.push(path)
     try {
-      return readFileSync(path, 'utf8')
+      return readFileSync(path)
     } catch (error) {
       complaints.push({
         at,
@@ -107,6 +109,14 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
       })
       return null
     }
+  }
+  const read = (given: string, at: string): string | null =>
+    readBytes(given, at)?.toString('utf8') ?? null
+  const readSecret = (given: string, at: string): Buffer => {
+    const bytes = readBytes(given, at)
+    if (bytes !== null && (statSync(pathAt(at, given)).mode & 0o077) !== 0)
+      complaints.push({ at, message: `${pathAt(at, given)} may be read by others: chmod 600 it` })
+    return bytes ?? Buffer.alloc(0)
   }
   const readAuthorities = (given: string, at: string): string => {
     const pem = read(given, at)
@@ -182,6 +192,9 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     disabled: new Map(off.map(([id, { fhirBase, reason = '' }]) => [id, { id, fhirBase, reason }])),
     services: new Map(Object.entries(file.services)),
     callers: settleCallers(file, { pathAt, read, readAuthorities, complaints }),
+    sharedCache: file.sharedCache
+      ? readSharedCache(file.sharedCache, { readSecret, readAuthorities, complaints })
+      : null,
     sources: [
       ...new Set([
         ...sources,

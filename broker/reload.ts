@@ -12,6 +12,7 @@ export function frozenFaults(before: Config, next: Config): Complaint[] {
     ['/listen/tls/clientCa', asksForCertificates(before), asksForCertificates(next)],
     ['/admin', before.admin, next.admin],
     ['/audit', before.audit, next.audit],
+    ['/sharedCache', before.sharedCache, next.sharedCache],
   ]
   return rows
     .filter(([, one, other]) => !same(one, other))

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { crossCheck } from '../../broker/config-rules.ts'
+import { crossCheck, storeUrlRules } from '../../broker/config-rules.ts'
 import type { ConfigFile } from '../../broker/config-schema.ts'
 import { firstConfig, SANDBOXES } from '../../broker/init.ts'
 
@@ -219,5 +219,53 @@ describe('is allowed', () => {
     ],
   ])('%s', (_, made) => {
     expect(crossCheck(made)).toEqual([])
+  })
+})
+
+describe('the shared cache', () => {
+  const secrets = ['secret']
+  const at = (sharedCache: ConfigFile['sharedCache']): string[] =>
+    crossCheck(config(c => Object.assign(c, { sharedCache }))).map(each => each.at)
+
+  test.each<[string, NonNullable<ConfigFile['sharedCache']>, string[]]>([
+    ['without a URL', { secrets }, ['/sharedCache']],
+    ['with two', { url: 'rediss://a', urlFile: 'f', secrets }, ['/sharedCache']],
+    ['with a password in the config', { url: 'rediss://:p@a', secrets }, ['/sharedCache/url']],
+    ['in clear elsewhere', { url: 'redis://cache.example.com', secrets }, ['/sharedCache/url']],
+    [
+      'in clear with authorities',
+      { url: 'redis://127.0.0.1', ca: 'ca.pem', secrets },
+      ['/sharedCache/ca'],
+    ],
+  ])('%s is refused', (_, sharedCache, places) => {
+    expect(at(sharedCache)).toEqual(places)
+  })
+
+  test.each([
+    'rediss://cache.example.com:6380/2',
+    'rediss://user@cache.example.com',
+    'redis://localhost',
+    'redis://127.0.0.1:6379/',
+    'redis://[::1]:6379/0',
+  ])('%s is taken', url => {
+    expect(at({ url, secrets })).toEqual([])
+  })
+
+  test.each([
+    'redis://10.0.0.1',
+    'redis://localhost.example.com',
+    'redis://127.0.0.1@cache.example.com',
+    'http://127.0.0.1',
+    'unix:/run/redis.sock',
+    'rediss://',
+    'rediss:cache',
+    'cache.example.com:6379',
+    '',
+    'redis://127.0.0.1/sessions',
+    'rediss://:50%@cache.example.com',
+  ])('%s is none of its URLs, and is not repeated', url => {
+    const complaints = storeUrlRules(url, '/x', false)
+    expect(complaints.map(each => each.at)).toEqual(['/x'])
+    expect(complaints[0]?.message).not.toMatch(/50%|sessions|10\.0/)
   })
 })

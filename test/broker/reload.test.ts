@@ -57,6 +57,7 @@ describe('what a process keeps for its life', () => {
     ({
       ...{ issuer: 'https://a', admin: { socket: 's' }, audit: { file: 'a', fsync: false } },
       listen: { host: 'h', port: 1, trustedProxies: [], tls: null },
+      sharedCache: null,
       ...parts,
     }) as unknown as Config
   const listen = { host: 'h', port: 1, trustedProxies: [], tls: null }
@@ -70,6 +71,7 @@ describe('what a process keeps for its life', () => {
     ['whether clients show certificates', { listen: { ...listen, tls: asking } }, BOTH],
     ['admin', { admin: { socket: 't' } }, ['/admin']],
     ['audit', { audit: { file: 'b', fsync: false } }, ['/audit']],
+    ['shared cache', { sharedCache: { url: 'x' } }, ['/sharedCache']],
     ['nothing', {}, []],
   ])('%s', (_, parts, at) => {
     expect(frozenFaults(config(), config(parts)).map(each => each.at)).toEqual(at)

@@ -42,13 +42,19 @@ test('files', () => {
 test('network', () => {
   expect(
     touching(
-      imports(/^undici$/, /^node:(net|http|https|tls|dns|dns\/promises|dgram)$/, /^fastify$/),
+      imports(
+        /^undici$/,
+        /^node:(net|http|https|tls|dns|dns\/promises|dgram)$/,
+        /^fastify$/,
+        /^redis$/,
+      ),
     ),
   ).toEqual([
     'broker/admin-client.ts',
     'broker/admin-socket.ts',
     'broker/http/admin.ts',
     'broker/http/listener.ts',
+    'broker/tokens/redis-store.ts',
     'broker/upstream/connections.ts',
     'broker/upstream/discovery-fetch.ts',
     'broker/upstream/token-endpoint.ts',
@@ -86,8 +92,9 @@ test('chance', () => {
     'broker/cli.ts',
     'broker/http/listener.ts',
     'broker/main.ts',
+    'broker/tokens/sharing.ts',
+    'keys-pipeline/dev-site.ts',
     'keys-pipeline/generate.ts',
-    'keys-pipeline/serve.ts',
   ])
 })
 

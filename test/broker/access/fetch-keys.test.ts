@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { fetchKeysWith } from '../../../broker/access/fetch-keys.ts'
-import { dispatcherTo } from '../../../broker/upstream/connections.ts'
+import { openConnections } from '../../../broker/upstream/connections.ts'
 import { makeAuthority } from '../../support/certificates.ts'
 import { folderWith } from '../../support/keys.ts'
 import { rsaSigner, setOf } from '../../support/tokens.ts'
@@ -36,10 +36,7 @@ beforeEach(() => {
   answer = GOOD
 })
 
-const fetchKeys = fetchKeysWith(
-  authorities => dispatcherTo(authorities, null),
-  () => 0,
-)
+const fetchKeys = fetchKeysWith(openConnections().dispatcherTo, () => 0)
 const kids = async (source: object = {}) =>
   (await fetchKeys({ url, ca, tokenFile: null, ...source }))?.map(each => each.kid)
 
