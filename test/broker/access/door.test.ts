@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { WorkloadRule } from '../../../broker/access/access.ts'
 import { openDoor } from '../../../broker/access/door.ts'
@@ -156,4 +157,49 @@ test('a service is held to its own rate, a service that went away meanwhile to n
   admit('secret', generation())()
   expect(await codeOf(() => admit('secret', generation()))).toBe('rate_limited')
   expect(await codeOf(() => admit('nobody', generation())())).toBe('ok')
+})
+
+describe('whatever is sent in place of a token, nobody comes in and nothing breaks', () => {
+  const refuses = async (text: string): Promise<void> => {
+    const { authenticate, generation, asserted } = door()
+    const code = await codeOf(() => authenticate(asserted(text), generation()))
+    expect(['ok', 'internal']).not.toContain(code)
+  }
+  const json = fc.jsonValue()
+
+  test('any text, any header, any claims', () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.oneof(
+          fc.string(),
+          fc.tuple(json, json).map(([header, claims]) => unsigned(Object(header), claims)),
+          fc
+            .tuple(
+              fc.dictionary(fc.constantFrom('alg', 'kid', 'typ', 'crit', 'jwk'), json),
+              fc.dictionary(fc.constantFrom('aud', 'exp', 'nbf', 'iat', 'jti'), json),
+              fc.constantFrom('own' as const, 'pod' as const),
+            )
+            .map(([header, claims, whose]) =>
+              unsigned(
+                { alg: 'RS256', kid: 'platform', ...header },
+                { ...door()[whose], ...claims },
+              ),
+            ),
+        ),
+        refuses,
+      ),
+    ))
+
+  test('a good one in which one letter is another', async () => {
+    const { own } = door()
+    const good = await mine.sign(own)
+    // The last letter of a signature has bits that count for nothing.
+    const place = fc.integer({ min: 0, max: good.length - 2 })
+    await fc.assert(
+      fc.asyncProperty(place, fc.constantFrom(...'abcXYZ019-_.'), async (at, letter) => {
+        fc.pre(good[at] !== letter)
+        await refuses(`${good.slice(0, at)}${letter}${good.slice(at + 1)}`)
+      }),
+    )
+  })
 })
