@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import { authenticate, claimedId } from './access/authenticate.ts'
+import { compileAccess, offeredBy } from './access/access.ts'
 import { authorise, refuseExcess } from './access/authorise.ts'
+import { claimedId } from './access/credential.ts'
+import { openDoor } from './access/door.ts'
 import { compilePolicy, warmlyWanted } from './access/policy.ts'
 import { type Audit, readAuditTail } from './audit.ts'
 import type { Clock } from './clock.ts'
@@ -138,7 +140,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
   }
   const rooms: Rooms = {
     policy: () => current.policy,
-    authenticate: (presented, { secretsOf }) => authenticate(presented, secretsOf),
+    ...openDoor({ clock, wait, dispatcherTo: connections.dispatcherTo }),
     claimedId,
     authorise: (service, ask, { grantsOf, upstreams, disabledOf }) =>
       authorise(grantsOf(service), ask, upstreams, disabledOf(service)),
@@ -150,7 +152,11 @@ export function buildApp(config: Config, ports: Ports): Broker {
 
   const app = listenerFor(config, log)
   const stopping = watchStopping(app)
-  app.register(documentRoutes, { issuer: config.issuer, hasBegunToStop: stopping.hasBegun })
+  app.register(documentRoutes, {
+    issuer: config.issuer,
+    offered: () => offeredBy(current.config.callers.values()),
+    hasBegunToStop: stopping.hasBegun,
+  })
   app.register(tokenRoute, { rooms, stopping })
   app.register(reportRoute, {
     rooms: { ...rooms, reported: reportedWith(fetching), isShared },
@@ -226,7 +232,9 @@ function generationOf(config: Config, signers: ReadonlyMap<string, SigningKey>) 
     if (signer) SIGNERS.set(upstream, signer)
   }
   const { generation, services, upstreams, disabled } = config
-  return { config, signers, policy: compilePolicy(generation, services, upstreams, disabled) }
+  const access = compileAccess(config.issuer, config.callers)
+  const policy = compilePolicy(generation, services, upstreams, access, disabled)
+  return { config, signers, policy }
 }
 
 /** By the very upstream of one generation, so that a request that began under it ends under it. */

@@ -22,7 +22,7 @@ export interface AuditRecord {
   code: string | null
   /** The client that authenticated; null where none did. */
   service: string | null
-  /** The client_id that was claimed, if it has the form of one. */
+  /** The client_id that was claimed, or the subject of the token that was shown, if it has the form of one. */
   claimed: string | null
   method: string | null
   address: string

@@ -1,4 +1,5 @@
 import { isIP, isIPv4 } from 'node:net'
+import { accessRules } from './access-rules.ts'
 import type { ConfigFile, UpstreamFile } from './config-schema.ts'
 import { PROFILES, type Profile } from './profiles.ts'
 import { coverage } from './scopes.ts'
@@ -21,6 +22,7 @@ export function crossCheck(config: ConfigFile): Complaint[] {
       upstreamRules(id, upstream, config),
     ),
     ...sharedClientRules(config),
+    ...accessRules(config),
     ...sharedCacheRules(config),
     ...Object.entries(config.services).flatMap(([id, { grants }]) => [
       ...twiceGranted(id, grants),

@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox'
 import { ALGS } from '../keys-pipeline/algorithms.ts'
+import { CALLER_ALGS } from './caller-keys.ts'
 import { PROFILES, type ProfileName } from './profiles.ts'
 
 const closed = { additionalProperties: false }
@@ -88,13 +89,88 @@ export const UpstreamSchema = Type.Object(
   closed,
 )
 
+const Text = { minLength: 1, maxLength: 500 }
+
+/** Where the keys of a caller are: a file, or a URL. */
+const CallerKeys = {
+  jwksFile: Type.Optional(FilePath),
+  jwksUri: Type.Optional(Type.String({ description: 'https.' })),
+  ca: Type.Optional(FilePath),
+  algs: Type.Optional(
+    Type.Array(Type.Enum(CALLER_ALGS), {
+      minItems: 1,
+      uniqueItems: true,
+      description: 'The algorithms that are taken.',
+    }),
+  ),
+}
+
+const WorkloadIssuer = Type.Object(
+  {
+    issuer: Type.String({
+      pattern: '^(https?://[\\x21-\\x7e]{1,500}|spiffe://[a-z0-9._-]{1,255})$',
+      description: 'The iss of its tokens, letter by letter, or spiffe:// and a trust domain.',
+    }),
+    ...CallerKeys,
+    tokenFile: Type.Optional(
+      Type.String({ minLength: 1, description: 'Bearer token to fetch the key set with.' }),
+    ),
+  },
+  closed,
+)
+
+const Workload = Type.Object(
+  {
+    issuer: Type.String({ description: 'One of workloadIssuers.' }),
+    audience: Type.Optional(Type.String(Text)),
+    subject: Type.String({ ...Text, description: 'Exact, or with a * at its end.' }),
+    claims: Type.Optional(
+      Type.Record(Type.String({ pattern: '^[\\x21-\\x7e]{1,100}$' }), Type.String(Text), closed),
+    ),
+  },
+  closed,
+)
+
 const Service = Type.Object(
   {
-    secretSha256: Type.Array(Type.String({ pattern: '^[0-9a-f]{64}$' }), {
-      minItems: 1,
-      maxItems: 5,
-      description: 'SHA-256 of each secret, made by service-secret. Several at once, for rotation.',
-    }),
+    secretSha256: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[0-9a-f]{64}$' }), {
+        minItems: 1,
+        maxItems: 5,
+        description:
+          'SHA-256 of each secret, made by service-secret. Several at once, for rotation.',
+      }),
+    ),
+    keys: Type.Optional(Type.Object(CallerKeys, closed)),
+    workloads: Type.Optional(Type.Array(Workload, { minItems: 1, maxItems: 50 })),
+    certificate: Type.Optional(
+      Type.Object(
+        {
+          dns: Type.Optional(
+            Type.String({
+              pattern: '^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$',
+              description: 'Lower case.',
+            }),
+          ),
+          uri: Type.Optional(
+            Type.String({ pattern: '^[a-z][a-z0-9+.-]*:[\\x21\\x23-\\x2b\\x2d-\\x7e]{1,500}$' }),
+          ),
+        },
+        closed,
+      ),
+    ),
+    rateLimit: Type.Optional(
+      Type.Object(
+        {
+          perMinute: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
+          burst: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+        },
+        closed,
+      ),
+    ),
+    concurrency: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 10_000, description: 'Requests at once.' }),
+    ),
     grants: Type.Array(Type.Object({ upstream: Type.String(), scopes: ScopeList }, closed)),
   },
   closed,
@@ -133,7 +209,9 @@ export const ConfigSchema = Type.Object(
             description: 'Addresses whose X-Forwarded-For is believed.',
           }),
         ),
-        tls: Type.Optional(Type.Object({ cert: FilePath, key: FilePath }, closed)),
+        tls: Type.Optional(
+          Type.Object({ cert: FilePath, key: FilePath, clientCa: Type.Optional(FilePath) }, closed),
+        ),
       },
       closed,
     ),
@@ -160,6 +238,7 @@ export const ConfigSchema = Type.Object(
     ),
     upstreams: Type.Optional(Type.Record(Type.String(Id), UpstreamSchema, closed)),
     upstreamFolder: Type.Optional(FilePath),
+    workloadIssuers: Type.Optional(Type.Record(Type.String(Id), WorkloadIssuer, closed)),
     services: Type.Record(Type.String(Id), Service, closed),
     sharedCache: Type.Optional(SharedCache),
   },

@@ -1,7 +1,9 @@
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, relative } from 'node:path'
 import type { Environment } from '../keys-pipeline/key-set.ts'
+import type { CallerRules } from './access/access.ts'
 import type { ServiceRules } from './access/policy.ts'
+import { settleCallers } from './access-config.ts'
 import { type AdminAddress, settleAdmin } from './admin-config.ts'
 import { authoritiesFault, identityFault } from './certificates.ts'
 import { type ConfigFiles, openConfigFiles } from './config-files.ts'
@@ -22,7 +24,8 @@ export interface Config {
     host: string
     port: number
     trustedProxies: readonly string[]
-    tls: { cert: string; key: string } | null
+    /** `clientCa` is PEM: with it the listener asks for a client certificate. */
+    tls: { cert: string; key: string; clientCa: string | null } | null
   }
   admin: AdminAddress
   audit: { file: string; fsync: boolean }
@@ -30,6 +33,8 @@ export interface Config {
   upstreams: ReadonlyMap<string, Upstream>
   disabled: ReadonlyMap<string, DisabledUpstream>
   services: ReadonlyMap<string, ServiceRules>
+  /** How each service proves who it is. */
+  callers: ReadonlyMap<string, CallerRules>
   sharedCache: SharedCache | null
   /** Files and folders that it was made from, absolute: another config may come of a change to one of them. */
   sources: readonly string[]
@@ -161,7 +166,15 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
       host: listen.host ?? '127.0.0.1',
       port: listen.port,
       trustedProxies: listen.trustedProxies ?? [],
-      tls: listen.tls ? readIdentity(listen.tls, '/listen/tls') : null,
+      tls: listen.tls
+        ? {
+            ...readIdentity(listen.tls, '/listen/tls'),
+            clientCa:
+              listen.tls.clientCa === undefined
+                ? null
+                : readAuthorities(listen.tls.clientCa, '/listen/tls/clientCa'),
+          }
+        : null,
     },
     admin: settleAdmin(file.admin, given => pathAt('/admin', given), read, complaints),
     audit: { file: pathAt('/audit/file', file.audit.file), fsync: file.audit.fsync ?? false },
@@ -178,6 +191,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     upstreams: new Map(upstreams),
     disabled: new Map(off.map(([id, { fhirBase, reason = '' }]) => [id, { id, fhirBase, reason }])),
     services: new Map(Object.entries(file.services)),
+    callers: settleCallers(file, { pathAt, read, readAuthorities, complaints }),
     sharedCache: file.sharedCache
       ? readSharedCache(file.sharedCache, { readSecret, readAuthorities, complaints })
       : null,

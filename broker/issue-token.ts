@@ -1,5 +1,6 @@
-import type { Caller, Presented } from './access/authenticate.ts'
+import type { Caller } from './access/authenticate.ts'
 import type { Ask, Authorised } from './access/authorise.ts'
+import type { Presented } from './access/credential.ts'
 import type { Grant, Policy } from './access/policy.ts'
 import type { Audit, AuditRecord } from './audit.ts'
 import { openRecord } from './audit-record.ts'
@@ -10,7 +11,6 @@ import type { Obtain, Obtained } from './tokens/obtain.ts'
 /** A token request, read but not yet believed. */
 export interface TokenRequest extends Presented {
   id: string
-  address: string
   ask: Ask
   /** Seconds; 0 where it is not asked for. */
   minimumTtl: number
@@ -29,9 +29,11 @@ export interface Issued {
 /** What the story is told with; `broker/app.ts` hands it over. */
 export interface Rooms {
   policy: () => Policy
-  authenticate: (presented: Presented, policy: Policy) => Caller
+  authenticate: (presented: Presented, policy: Policy) => Promise<Caller>
   /** The client_id that is claimed, before anything is believed. */
   claimedId: (presented: Presented) => string | null
+  /** Lets a service in, unless it asks too much; returns what to call at the end. */
+  admit: (service: string, policy: Policy) => () => void
   authorise: (service: string, ask: Ask, policy: Policy) => Authorised
   obtain: Obtain
   refuseExcess: (grant: Grant, granted: string) => void
@@ -50,11 +52,13 @@ export async function issueToken(request: TokenRequest, rooms: Rooms): Promise<I
     ...openRecord('token', request, claimed, policy, rooms.clock),
     asked: askedOf(request),
   }
+  let leave = (): void => {}
   try {
     if (request.fault) throw request.fault
-    const caller = rooms.authenticate(request, policy)
+    const caller = await rooms.authenticate(request, policy)
     record.service = caller.service
     record.method = caller.method
+    leave = rooms.admit(caller.service, policy)
     const { grant, scopes } = rooms.authorise(caller.service, request.ask, policy)
     record.upstream = grant.upstream.id
     const obtained = await rooms.obtain({
@@ -72,6 +76,8 @@ export async function issueToken(request: TokenRequest, rooms: Rooms): Promise<I
     if (error.code === 'audit_failed') throw error
     await rooms.audit.record({ ...record, decision: 'refused', code: error.code, granted: null })
     throw error
+  } finally {
+    leave()
   }
 }
 

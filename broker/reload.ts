@@ -9,6 +9,7 @@ export function frozenFaults(before: Config, next: Config): Complaint[] {
     ['/issuer', before.issuer, next.issuer],
     ['/listen', { ...before.listen, tls: null }, { ...next.listen, tls: null }],
     ['/listen/tls', before.listen.tls === null, next.listen.tls === null],
+    ['/listen/tls/clientCa', asksForCertificates(before), asksForCertificates(next)],
     ['/admin', before.admin, next.admin],
     ['/audit', before.audit, next.audit],
     ['/sharedCache', before.sharedCache, next.sharedCache],
@@ -17,6 +18,8 @@ export function frozenFaults(before: Config, next: Config): Complaint[] {
     .filter(([, one, other]) => !same(one, other))
     .map(([at]) => ({ at, message: 'cannot change while the broker runs: start it anew' }))
 }
+
+const asksForCertificates = ({ listen }: Config): boolean => Boolean(listen.tls?.clientCa)
 
 export interface ReloadPorts {
   /** What changes when any file does that the config was made from. */

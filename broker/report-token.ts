@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import type { Caller, Presented } from './access/authenticate.ts'
+import type { Caller } from './access/authenticate.ts'
+import type { Presented } from './access/credential.ts'
 import type { Grant, Policy } from './access/policy.ts'
 import type { Audit } from './audit.ts'
 import { openRecord } from './audit-record.ts'
@@ -11,7 +12,6 @@ import type { Upstream } from './upstream/upstream.ts'
 /** A report that an EHR refused a token of ours, read but not yet believed. */
 export interface ReportRequest extends Presented {
   id: string
-  address: string
   token: string | undefined
   fault: BrokerError | null
 }
@@ -19,8 +19,9 @@ export interface ReportRequest extends Presented {
 /** What the story is told with; `broker/app.ts` hands it over. */
 export interface ReportRooms {
   policy: () => Policy
-  authenticate: (presented: Presented, policy: Policy) => Caller
+  authenticate: (presented: Presented, policy: Policy) => Promise<Caller>
   claimedId: (presented: Presented) => string | null
+  admit: (service: string, policy: Policy) => () => void
   reported: (sha256: string) => Reported | undefined
   /** Whether one token serves both, so that a grant at the one is a grant of the other's. */
   isShared: (one: Upstream, other: Upstream) => boolean
@@ -39,11 +40,13 @@ export interface ReportRooms {
 export async function reportToken(request: ReportRequest, rooms: ReportRooms): Promise<void> {
   const policy = rooms.policy()
   const record = openRecord('report', request, rooms.claimedId(request), policy, rooms.clock)
+  let leave = (): void => {}
   try {
     if (request.fault) throw request.fault
-    const caller = rooms.authenticate(request, policy)
+    const caller = await rooms.authenticate(request, policy)
     record.service = caller.service
     record.method = caller.method
+    leave = rooms.admit(caller.service, policy)
     if (request.token === undefined) throw new BrokerError('token_missing')
     const reported = rooms.reported(hash('sha256', request.token, 'hex'))
     const code = reported
@@ -61,6 +64,8 @@ export async function reportToken(request: ReportRequest, rooms: ReportRooms): P
     if (error.code === 'audit_failed') throw error
     await rooms.audit.record({ ...record, decision: 'refused', code: error.code })
     throw error
+  } finally {
+    leave()
   }
 }
 

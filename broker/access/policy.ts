@@ -1,4 +1,5 @@
 import type { DisabledUpstream, Upstream } from '../upstream/upstream.ts'
+import type { Access } from './access.ts'
 
 /** What one service may have at one upstream. */
 export interface Grant {
@@ -13,7 +14,8 @@ export type Target = Pick<Upstream, 'id' | 'fhirBase'>
 export interface Policy {
   /** SHA-256 of the config. */
   generation: string
-  secretsOf: (service: string) => readonly string[] | undefined
+  /** How services prove who they are. */
+  access: Access
   grantsOf: (service: string) => readonly Grant[]
   /** What it was granted at upstreams that are switched off. */
   disabledOf: (service: string) => readonly DisabledUpstream[]
@@ -22,7 +24,6 @@ export interface Policy {
 }
 
 export interface ServiceRules {
-  secretSha256: readonly string[]
   grants: readonly { upstream: string; scopes: readonly string[] }[]
 }
 
@@ -31,6 +32,7 @@ export function compilePolicy(
   generation: string,
   services: ReadonlyMap<string, ServiceRules>,
   upstreams: ReadonlyMap<string, Upstream>,
+  access: Access,
   disabled: ReadonlyMap<string, DisabledUpstream> = new Map(),
 ): Policy {
   const grants = new Map(
@@ -50,7 +52,7 @@ export function compilePolicy(
   )
   return {
     generation,
-    secretsOf: service => services.get(service)?.secretSha256,
+    access,
     grantsOf: service => grants.get(service) ?? [],
     disabledOf: service => off.get(service) ?? [],
     upstreams: [...upstreams.values(), ...disabled.values()],

@@ -1,12 +1,16 @@
 import { isIP } from 'node:net'
 import type { FastifyRequest } from 'fastify'
+import type { ClientCertificate } from '../access/client-certificate.ts'
 import { BrokerError } from '../errors.ts'
+import { certificateOf } from './client-certificate.ts'
 
 /** What every form that services send has in common. */
 export interface FormRequest {
   id: string
   address: string
   authorization: string | undefined
+  /** The client certificate of the connection. */
+  certificate: () => ClientCertificate | null
   /** Parameters with a value, in order: one without counts as left out (RFC 6749 §3.2). */
   given: readonly [string, string][]
   form: ReadonlyMap<string, string>
@@ -30,6 +34,7 @@ export function readForm(request: FastifyRequest, repeatable: readonly string[] 
     // From a trusted proxy it is what X-Forwarded-For says, which may be anything.
     address: isIP(request.ip) ? request.ip : (request.socket.remoteAddress ?? 'unknown'),
     authorization: request.headers.authorization,
+    certificate: () => certificateOf(request.raw.socket),
     given,
     form: new Map(given),
     fault: faultOf(

@@ -23,16 +23,24 @@ export function listenerFor({ listen }: Config, log: FastifyBaseLogger): Fastify
     frameworkErrors: (_: unknown, __: unknown, reply: FastifyReply) =>
       sendError(reply, new BrokerError('not_found')),
   }
-  return listen.tls
-    ? (fastify({
-        ...options,
-        https: { ...listen.tls, minVersion: 'TLSv1.2' },
-      }) as unknown as FastifyInstance)
-    : fastify(options)
+  if (listen.tls === null) return fastify(options)
+  // Whoever has no certificate, or a strange one, may still have a secret.
+  const asking = listen.tls.clientCa !== null && { requestCert: true, rejectUnauthorized: false }
+  return fastify({
+    ...options,
+    https: { ...secureContext(listen.tls), ...asking },
+  }) as unknown as FastifyInstance
 }
 
-/** A certificate that was renewed, for the connections that begin from now on. */
-export function takeIdentity(app: FastifyInstance, tls: { cert: string; key: string }): void {
+const secureContext = ({ cert, key, clientCa }: Tls) => ({
+  ...{ cert, key, minVersion: 'TLSv1.2' as const },
+  ...(clientCa !== null && { ca: clientCa }),
+})
+
+type Tls = NonNullable<Config['listen']['tls']>
+
+/** A certificate that was renewed, and other authorities for clients, for the connections that begin from now on. */
+export function takeIdentity(app: FastifyInstance, tls: Tls): void {
   const server = app.server as unknown as SecureServer
-  server.setSecureContext({ ...tls, minVersion: 'TLSv1.2' })
+  server.setSecureContext(secureContext(tls))
 }

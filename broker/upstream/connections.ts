@@ -5,6 +5,8 @@ import type { Upstream } from './upstream.ts'
 
 export interface Connections {
   postFor: (upstream: Upstream) => PostForm
+  /** To whoever is no EHR, trusting the system's authorities or those. To be destroyed by who asks. */
+  dispatcherTo: (ca: string | null) => Dispatcher
   /** Ends every call that is under way, and lets no other begin. */
   close: () => Promise<void>
 }
@@ -45,6 +47,7 @@ export function openConnections(proxy: WebProxy | null = null): Connections {
         if (isClosed) throw new BrokerError('upstream_unreachable', { reason: 'stopping' })
         return poolFor(upstream).post(...call)
       },
+    dispatcherTo: ca => agentFor({ ...(ca !== null && { ca }) }, proxy),
     close: async () => {
       isClosed = true
       await Promise.all([...pools.values()].map(({ agent }) => agent.destroy()))

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
+import { compileAccess } from '../../broker/access/access.ts'
 import { compilePolicy } from '../../broker/access/policy.ts'
 import { openRecord } from '../../broker/audit-record.ts'
 import { movedClock } from '../support/clock.ts'
 
 test('a record that nobody finishes is a refusal, with who, when, and under which config', () => {
-  const policy = compilePolicy('generation', new Map(), new Map())
+  const policy = compilePolicy('generation', new Map(), new Map(), compileAccess('', new Map()))
   const request = { id: 'r1', address: '192.0.2.1' }
   expect(openRecord('report', request, 'claimed', policy, movedClock().clock)).toMatchObject({
     ...{ action: 'report', decision: 'refused', request: 'r1', address: '192.0.2.1' },

@@ -1,10 +1,11 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { ConfigError, readConfig } from '../../broker/config.ts'
 import { BLANK, firstConfig, SANDBOXES } from '../../broker/init.ts'
+import { PROJECT } from '../support/processes.ts'
 
 let folder: string
 beforeAll(() => {
@@ -119,6 +120,44 @@ describe('is refused, and the place is named', () => {
       changed(c => (c.services['my-service'].secretSha256 = ['hunter2'])),
       ['/services/my-service/secretSha256/0'],
     ],
+    ...['HS256', 'none', 'constructor'].map((alg): [string, unknown, string[]] => [
+      `a caller’s algorithm ${alg}`,
+      changed(
+        c => (c.services['my-service'].keys = { jwksUri: 'https://x.example/', algs: [alg] }),
+      ),
+      ['/services/my-service/keys/algs/0'],
+    ]),
+    [
+      'a certificate’s name with a wildcard',
+      changed(c => (c.services['my-service'].certificate = { dns: '*.internal' })),
+      ['/services/my-service/certificate/dns'],
+    ],
+    [
+      'a certificate’s name that holds two',
+      changed(
+        c => (c.services['my-service'].certificate = { uri: 'spiffe://a/b, URI:spiffe://a/c' }),
+      ),
+      ['/services/my-service/certificate/uri'],
+    ],
+    [
+      'an issuer that could be the id of a service',
+      changed(
+        c => (c.workloadIssuers = { a: { issuer: 'billing', jwksUri: 'https://x.example/' } }),
+      ),
+      ['/workloadIssuers/a/issuer'],
+    ],
+    [
+      'a trust domain with a path',
+      changed(
+        c => (c.workloadIssuers = { a: { issuer: 'spiffe://a/', jwksUri: 'https://x.example/' } }),
+      ),
+      ['/workloadIssuers/a/issuer'],
+    ],
+    [
+      'an authority for clients that is not there',
+      changed(c => (c.listen.tls = { cert: '/dev/null', key: '/dev/null', clientCa: 'no' })),
+      ['/listen/tls', '/listen/tls/clientCa'],
+    ],
     [
       'a CA file that is not there',
       changed(c => (c.upstreams['epic-sandbox'].ca = 'nowhere.pem')),
@@ -132,6 +171,22 @@ describe('is refused, and the place is named', () => {
   ])('%s', (_, content, at) => {
     expect(places(content)).toEqual(at)
   })
+})
+
+test('the manual’s example of every way in is good, but for files that are not there', () => {
+  const [, example = ''] =
+    /^## How services prove[\s\S]*?^```yaml\n([\s\S]*?)^```/m.exec(
+      readFileSync(join(PROJECT, 'broker', 'README.md'), 'utf8'),
+    ) ?? []
+  const config = { ...good(), ...parse(example) }
+  try {
+    read(stringify(config))
+    expect.unreachable()
+  } catch (error) {
+    const { complaints } = error as ConfigError
+    expect(complaints.filter(each => !each.message.includes('cannot be read'))).toEqual([])
+    expect(complaints.map(each => each.at)).toContain('/workloadIssuers/cluster/ca')
+  }
 })
 
 test('complaints of every kind come at once', () => {

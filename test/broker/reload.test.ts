@@ -61,11 +61,14 @@ describe('what a process keeps for its life', () => {
       ...parts,
     }) as unknown as Config
   const listen = { host: 'h', port: 1, trustedProxies: [], tls: null }
-  const tls = { cert: 'one', key: 'one' }
+  const tls = { cert: 'one', key: 'one', clientCa: null }
+  const asking = { ...tls, clientCa: 'ca' }
+  const BOTH = ['/listen/tls', '/listen/tls/clientCa']
   test.each([
     ['issuer', { issuer: 'https://b' }, ['/issuer']],
     ['port', { listen: { ...listen, port: 2 } }, ['/listen']],
     ['TLS', { listen: { ...listen, tls } }, ['/listen/tls']],
+    ['whether clients show certificates', { listen: { ...listen, tls: asking } }, BOTH],
     ['admin', { admin: { socket: 't' } }, ['/admin']],
     ['audit', { audit: { file: 'b', fsync: false } }, ['/audit']],
     ['shared cache', { sharedCache: { url: 'x' } }, ['/sharedCache']],

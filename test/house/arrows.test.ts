@@ -17,6 +17,8 @@ const LEAVES = [
   'broker/scopes.ts',
   'broker/profiles.ts',
   'broker/words.ts',
+  'broker/patterns.ts',
+  'broker/caller-keys.ts',
 ]
 const PURE = [
   'keys-pipeline/render.ts',

@@ -19,6 +19,7 @@ const touching = (how: (file: string) => boolean): string[] => sourceFiles().fil
 
 test('files', () => {
   expect(touching(imports(/^node:fs/))).toEqual([
+    'broker/access/fetch-keys.ts',
     'broker/admin-socket.ts',
     'broker/audit.ts',
     'broker/config-files.ts',

@@ -11,6 +11,10 @@ export interface Authority {
 
 interface Issued {
   names?: string[]
+  /** URI names, as a SPIFFE ID is one. */
+  uris?: string[]
+  /** For a client that shows it to a server. */
+  isClient?: boolean
   notBefore?: Date
   notAfter?: Date
   /** Below an authority between, which publishes its certificate and does not come with this one. */
@@ -20,6 +24,8 @@ interface Issued {
 }
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
+const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
 const FROM = new Date('2020-01-01')
 const TO = new Date('2099-01-01')
 
@@ -45,6 +51,8 @@ export async function makeAuthority(): Promise<Authority> {
     ca: root.toString('pem'),
     issue: async ({
       names = ['localhost'],
+      uris = [],
+      isClient = false,
       notBefore = FROM,
       notAfter = TO,
       isBelowAnother = false,
@@ -63,9 +71,10 @@ export async function makeAuthority(): Promise<Authority> {
         signingKey: issuer.keys.privateKey,
         extensions: [
           new x509.BasicConstraintsExtension(false, undefined, true),
-          new x509.ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1']),
+          new x509.ExtendedKeyUsageExtension([isClient ? CLIENT_AUTH : SERVER_AUTH]),
           new x509.SubjectAlternativeNameExtension([
             ...names.map(value => ({ type: 'dns' as const, value })),
+            ...uris.map(value => ({ type: 'url' as const, value })),
             { type: 'ip', value: '127.0.0.1' },
           ]),
           await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey),

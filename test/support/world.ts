@@ -18,7 +18,7 @@ import { serializeKeySet } from '../../keys-pipeline/key-set.ts'
 import { judgeKeys } from '../../keys-pipeline/pipeline.ts'
 import { buildServer } from '../../keys-pipeline/serve.ts'
 import { LocalEpic } from '../sandbox/local-epic.ts'
-import { makeAuthority } from './certificates.ts'
+import { type Authority, makeAuthority } from './certificates.ts'
 import { type MovedClock, movedClock } from './clock.ts'
 import { SET_URL } from './keys.ts'
 
@@ -40,6 +40,8 @@ export interface WorldOptions {
   /** In place of the audit file. */
   audit?: Audit
   chance?: number
+  /** Changes the config before it is written, and puts files beside it. */
+  prepare?: (file: ConfigFile, folder: string, authority: Authority) => Promise<void>
 }
 
 /** A broker with a real config file, real keys, a served key set and a local Epic that has the URL registered. */
@@ -87,7 +89,11 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   ] as const) {
     await epic.register({ clientId, environment: 'nonprod', jwksUrl, scopes })
   }
-  const config = writeConfig(folder, epic, options)
+  const file = configFile(folder, epic, options)
+  await options.prepare?.(file, folder, authority)
+  const path = join(folder, 'broker.yaml')
+  writeFileSync(path, stringify(file))
+  const config = readConfig(path)
   const logs: string[] = []
   const stream = new Writable({ write: (chunk, _, done) => done(void logs.push(String(chunk))) })
   const { signers, complaints } = loadSigners(config)
@@ -169,7 +175,11 @@ async function serveKeySet(folder: string, tls: { cert: string; key: string }) {
   return { origin, close: () => server.close() }
 }
 
-function writeConfig(folder: string, epic: LocalEpic, { upstreams, services }: WorldOptions) {
+function configFile(
+  folder: string,
+  epic: LocalEpic,
+  { upstreams, services }: WorldOptions,
+): ConfigFile {
   const base: Upstreams[string] = {
     fhirBase: epic.fhirBase,
     tokenEndpoint: epic.tokenUrl,
@@ -181,7 +191,7 @@ function writeConfig(folder: string, epic: LocalEpic, { upstreams, services }: W
   }
   const alg =
     judgeKeys(join(folder, 'keys'), path => path).environments.nonprod.keys[0]?.jwk.alg ?? 'ES384'
-  const file: ConfigFile = {
+  return {
     issuer: 'http://127.0.0.1:8400',
     listen: { port: 0 },
     audit: { file: 'audit.ndjson' },
@@ -194,7 +204,4 @@ function writeConfig(folder: string, epic: LocalEpic, { upstreams, services }: W
       },
     },
   }
-  const path = join(folder, 'broker.yaml')
-  writeFileSync(path, stringify(file))
-  return readConfig(path)
 }

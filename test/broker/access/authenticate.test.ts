@@ -1,25 +1,27 @@
 import { describe, expect, test } from 'vitest'
-import { authenticate, claimedId } from '../../../broker/access/authenticate.ts'
+import { authenticateWith } from '../../../broker/access/authenticate.ts'
 import { secretHash } from '../../../broker/access/secrets.ts'
-import type { BrokerError } from '../../../broker/errors.ts'
+import { asBrokerError } from '../../../broker/errors.ts'
+import { accessOf, codeOf, presented } from '../../support/callers.ts'
+import { movedClock } from '../../support/clock.ts'
 import { basic } from '../../support/world.ts'
 
-const secretsOf = (service: string) =>
-  service === 'billing' ? [secretHash('old-secret'), secretHash('new.secret')] : undefined
-
-const present = (authorization: string | undefined, form: Record<string, string> = {}) => ({
-  authorization,
-  form: new Map(Object.entries(form)),
+const access = accessOf({
+  billing: { secretSha256: [secretHash('old-secret'), secretHash('new.secret')] },
+  keyed: {},
 })
 
-const codeOf = (presented: ReturnType<typeof present>): string => {
-  try {
-    authenticate(presented, secretsOf)
-  } catch (error) {
-    return (error as BrokerError).code
-  }
-  return 'authenticated'
-}
+const authenticate = authenticateWith({
+  clock: movedClock().clock,
+  keyFor: async () => {
+    throw new Error('no key is needed')
+  },
+  useOnce: () => {},
+  slowDown: (_, work) => work(),
+})
+
+const present = (authorization: string | undefined, form: Record<string, string> = {}) =>
+  presented({ authorization, form })
 
 describe('a service authenticates', () => {
   test.each([
@@ -49,8 +51,8 @@ describe('a service authenticates', () => {
       present(undefined, { client_id: 'billing', client_secret: 'old-secret' }),
       'client_secret_post',
     ],
-  ])('%s', (_, presented, method) => {
-    expect(authenticate(presented, secretsOf)).toEqual({ service: 'billing', method })
+  ])('%s', async (_, presented, method) => {
+    await expect(authenticate(presented, access)).resolves.toEqual({ service: 'billing', method })
   })
 })
 
@@ -117,27 +119,19 @@ describe('a request that does not prove who sends it is refused', () => {
       present(`${basic('billing', 'old-secret')}, Basic x`),
       'credentials_malformed',
     ],
-  ])('%s', (_, presented, code) => {
-    expect(codeOf(presented)).toBe(code)
+    ['a secret for a service that has none', present(basic('keyed', 'x')), 'secret_wrong'],
+  ])('%s', async (_, presented, code) => {
+    expect(await codeOf(() => authenticate(presented, access))).toBe(code)
   })
 })
 
-test('unknown and wrong cannot be told apart from outside', () => {
-  const seen = [present(basic('nobody', 'x')), present(basic('billing', 'x'))].map(presented => {
-    try {
-      authenticate(presented, secretsOf)
-      return null
-    } catch (error) {
-      const { shownCode, row } = error as BrokerError
-      return { shownCode, row }
-    }
-  })
-  expect(seen[0]).not.toBeNull()
-  expect(seen[0]).toEqual(seen[1])
-})
-
-test('a claimed id is recorded only if it has the form of one', () => {
-  expect(claimedId(present(basic('billing', 'x')))).toBe('billing')
-  expect(claimedId(present(undefined, { client_id: 'a b\n' }))).toBeNull()
-  expect(claimedId(present('Basic !!!'))).toBeNull()
+test('unknown and wrong cannot be told apart from outside', async () => {
+  const seen = await Promise.all(
+    [present(basic('nobody', 'x')), present(basic('billing', 'x'))].map(each =>
+      authenticate(each, access).then(() => null, asBrokerError),
+    ),
+  )
+  const shown = seen.map(error => error && [error.shownCode, error.row, error.message])
+  expect(shown[0]).not.toBeNull()
+  expect(shown[0]).toEqual(shown[1])
 })

@@ -1,22 +1,20 @@
 import { expect, test } from 'vitest'
+import { compileAccess } from '../../../broker/access/access.ts'
 import { compilePolicy } from '../../../broker/access/policy.ts'
 import { upstream } from '../../support/upstream.ts'
 
 const ehr = upstream()
+const NOBODY = compileAccess('https://broker.example.com', new Map())
+
 const policy = compilePolicy(
   'generation',
-  new Map([
-    [
-      'billing',
-      { secretSha256: ['ab'], grants: [{ upstream: 'ehr', scopes: ['system/Patient.read'] }] },
-    ],
-  ]),
+  new Map([['billing', { grants: [{ upstream: 'ehr', scopes: ['system/Patient.read'] }] }]]),
   new Map([['ehr', ehr]]),
+  NOBODY,
 )
 
-test('a service has its own grants and secrets', () => {
+test('a service has its own grants', () => {
   expect(policy.grantsOf('billing')).toEqual([{ upstream: ehr, scopes: ['system/Patient.read'] }])
-  expect(policy.secretsOf('billing')).toEqual(['ab'])
 })
 
 test('a grant at what is switched off is kept apart, and the upstream is known', () => {
@@ -24,8 +22,9 @@ test('a grant at what is switched off is kept apart, and the upstream is known',
   const grants = [{ upstream: 'off', scopes: ['system/Patient.read'] }]
   const { grantsOf, disabledOf, upstreams } = compilePolicy(
     'generation',
-    new Map([['billing', { secretSha256: [], grants }]]),
+    new Map([['billing', { grants }]]),
     new Map([['ehr', ehr]]),
+    NOBODY,
     new Map([['off', off]]),
   )
   expect([grantsOf('billing'), disabledOf('billing')]).toEqual([[], [off]])
@@ -35,5 +34,4 @@ test('a grant at what is switched off is kept apart, and the upstream is known',
 
 test.each(['nobody', '__proto__', 'constructor'])('%s, who is no service, has nothing', name => {
   expect(policy.grantsOf(name)).toEqual([])
-  expect(policy.secretsOf(name)).toBeUndefined()
 })

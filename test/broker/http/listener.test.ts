@@ -7,7 +7,10 @@ import { makeAuthority } from '../../support/certificates.ts'
 
 test('a renewed certificate is shown from the next connection on', async () => {
   const authority = await makeAuthority()
-  const issue = (name: string) => authority.issue({ names: ['localhost', name] })
+  const issue = (name: string) =>
+    authority
+      .issue({ names: ['localhost', name] })
+      .then(identity => ({ ...identity, clientCa: null }))
   const listen = { host: '127.0.0.1', port: 0, trustedProxies: [], tls: await issue('one.example') }
   const app = listenerFor({ listen } as unknown as Config, pino({ enabled: false }))
   onTestFinished(() => app.close())
