@@ -47,7 +47,7 @@ export function openConnections(proxy: WebProxy | null = null): Connections {
         if (isClosed) throw new BrokerError('upstream_unreachable', { reason: 'stopping' })
         return poolFor(upstream).post(...call)
       },
-    dispatcherTo: ca => agentFor({ ...(ca !== null && { ca }) }, proxy),
+    dispatcherTo: ca => agentFor({ ...(ca !== null && { ca }) }, proxy, 2 * MOST_REPLY_BYTES),
     close: async () => {
       isClosed = true
       await Promise.all([...pools.values()].map(({ agent }) => agent.destroy()))
