@@ -28,6 +28,8 @@ import { tokenRoute } from './http/token-route.ts'
 import type { Rooms } from './issue-token.ts'
 import { chooseKey } from './keys/choose.ts'
 import { loadSigningKeys, type SigningKey } from './keys/signing-keys.ts'
+import { openMetrics } from './metrics.ts'
+import { openRecentRefusals } from './recent-refusals.ts'
 import type { Tick } from './schedule.ts'
 import { type LikelyCause, statusOf } from './status.ts'
 import { memoryCache } from './tokens/cache.ts'
@@ -110,6 +112,9 @@ export function buildApp(config: Config, ports: Ports): Broker {
   const startedAt = clock().wall
   const connections = openConnections(ports.proxy)
   const history = openHistory(readPast(readAuditTail(config.audit.file)))
+  const metrics = openMetrics(clock)
+  const recent = openRecentRefusals(id => config.services.has(id))
+  const guards = openGuards(clock)
   const around = surroundings(config, ports, history.of)
   const refusals = openRefusals({
     clock,
@@ -119,8 +124,8 @@ export function buildApp(config: Config, ports: Ports): Broker {
   })
   const exchange = refusals.watch(
     persist({
-      ...{ clock, chance, wait, history, guard: openGuards(clock) },
-      exchange: exchangeOver(connections, ports, tellSkew(history, log)),
+      ...{ clock, chance, wait, history, guard: guards.guard },
+      exchange: metrics.watchExchange(exchangeOver(connections, ports, tellSkew(history, log))),
     }),
   )
   const fetching: FetchPorts = {
@@ -138,16 +143,16 @@ export function buildApp(config: Config, ports: Ports): Broker {
     claimedId,
     authorise: (service, ask, { grantsOf, upstreams }) =>
       authorise(grantsOf(service), ask, upstreams),
-    obtain: obtainWith(fetching),
+    obtain: metrics.watchObtain(obtainWith(fetching)),
     refuseExcess,
-    audit,
+    audit: recent.watchAudit(metrics.watchAudit(audit)),
     clock,
   }
 
   const app = listenerFor(config, log)
   const stopping = watchStopping(app)
   app.register(documentRoutes, { issuer: config.issuer, hasBegunToStop: stopping.hasBegun })
-  app.register(tokenRoute, { rooms, stopping })
+  app.register(tokenRoute, { rooms, stopping, handedOut: metrics.handedOut })
   app.register(reportRoute, {
     rooms: { ...rooms, reported: reportedWith(fetching), isShared },
     stopping,
@@ -166,11 +171,12 @@ export function buildApp(config: Config, ports: Ports): Broker {
     await audit.close()
   })
   const admin = buildAdmin({
-    ...{ token: config.admin.token, log },
+    ...{ token: config.admin.token, log, metrics },
     status: () =>
       statusOf({
         ...{ clock, startedAt, history, cache: fetching.cache, generation: config.generation },
-        upstreams: [...config.upstreams.values()],
+        ...{ upstreams: [...config.upstreams.values()], refusals: recent.list },
+        breakerOf: guards.breakerOf,
         kidOf: ({ id }) => signers.get(id)?.kid ?? null,
         causesOf: ({ id }) => refusals.last.get(id)?.causes.map(brief) ?? [],
       }),

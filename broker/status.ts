@@ -1,7 +1,9 @@
 import type { Environment } from '../keys-pipeline/key-set.ts'
 import { type Clock, remaining } from './clock.ts'
 import type { ErrorCode } from './errors.ts'
+import type { Refused } from './recent-refusals.ts'
 import type { TokenCache } from './tokens/cache.ts'
+import type { BreakerState } from './upstream/guards.ts'
 import type { History } from './upstream/history.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
@@ -13,6 +15,8 @@ export interface Status {
   /** SHA-256 of the config in force. */
   config: string
   upstreams: UpstreamStatus[]
+  /** The last decisions against somebody, the latest first. */
+  refusals: Refused[]
 }
 
 export interface UpstreamStatus {
@@ -29,12 +33,13 @@ export interface UpstreamStatus {
   lastFailure: { time: string; code: ErrorCode; status: number | null } | null
   /** Failures since the last success. */
   failures: number
+  breaker: BreakerState
   /** Seconds by which its clock is ahead of ours. */
   skew: number | null
   /** Why it says no, the likeliest first; none where it works, or where nobody looked yet. */
   causes: LikelyCause[]
-  /** A token that is held, with the seconds that are left and those until it is refreshed. */
-  tokens: { scope: string; expiresIn: number; refreshIn: number }[]
+  /** A token that is held: the seconds of its life, those that are left and those until it is refreshed. */
+  tokens: { scope: string; life: number; expiresIn: number; refreshIn: number }[]
 }
 
 export interface LikelyCause {
@@ -53,6 +58,8 @@ export interface StatusPorts {
   upstreams: readonly Upstream[]
   kidOf: (upstream: Upstream) => string | null
   causesOf: (upstream: Upstream) => LikelyCause[]
+  breakerOf: (upstream: Upstream) => BreakerState
+  refusals: () => Refused[]
   history: History
   cache: TokenCache
 }
@@ -68,16 +75,18 @@ export function statusOf(ports: StatusPorts): Status {
       ...standingOf(upstream, ports),
       tokens: (held.get(upstream.id) ?? []).map(([, { token }]) => ({
         scope: token.scope,
+        life: seconds(token.life),
         expiresIn: seconds(remaining(token.sentAt, token.life, clock())),
         refreshIn: seconds(remaining(token.sentAt, token.soft, clock())),
       })),
     })),
+    refusals: ports.refusals(),
   }
 }
 
 function standingOf(
   upstream: Upstream,
-  { history, kidOf, causesOf }: StatusPorts,
+  { history, kidOf, causesOf, breakerOf }: StatusPorts,
 ): Omit<UpstreamStatus, 'tokens'> {
   const { id, fhirBase, environment, clientId, profileName } = upstream
   const { lastSuccess, lastFailure, failures, skew } = history.of(id)
@@ -90,7 +99,7 @@ function standingOf(
       code: lastFailure.code,
       status: lastFailure.status,
     },
-    ...{ failures, skew, causes: causesOf(upstream) },
+    ...{ failures, skew, breaker: breakerOf(upstream), causes: causesOf(upstream) },
   }
 }
 

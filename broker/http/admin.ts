@@ -1,11 +1,13 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { BrokerError } from '../errors.ts'
+import type { Metrics } from '../metrics.ts'
 import type { Status } from '../status.ts'
 import { NO_STORE, sendError } from './reply.ts'
 
 export interface Admin {
   status: () => Status
+  metrics: Pick<Metrics, 'text' | 'contentType'>
   /** What an operator must show on a port; null on a Unix socket, where the file's mode says who may. */
   token: string | null
   log: FastifyBaseLogger
@@ -14,7 +16,7 @@ export interface Admin {
 /**
  * The operator's listener: it alone tells how the broker does. Returned unlistened. Refused: `operator_refused`.
  */
-export function buildAdmin({ status, token, log }: Admin): FastifyInstance {
+export function buildAdmin({ status, metrics, token, log }: Admin): FastifyInstance {
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -27,6 +29,12 @@ export function buildAdmin({ status, token, log }: Admin): FastifyInstance {
     return sendError(reply, new BrokerError('operator_refused'))
   })
   app.get('/status', async (_, reply) => reply.headers(NO_STORE).send(status()))
+  app.get('/metrics', async (_, reply) =>
+    reply
+      .headers(NO_STORE)
+      .type(metrics.contentType)
+      .send(await metrics.text(status())),
+  )
   app.setNotFoundHandler((_, reply) => sendError(reply, new BrokerError('not_found')))
   return app
 }

@@ -14,6 +14,8 @@ function seen() {
       ...{ clock: clock.clock, startedAt: clock.now(), generation: 'g', upstreams, history, cache },
       kidOf: ({ id }) => (id === 'a' ? 'kid' : null),
       causesOf: () => [],
+      breakerOf: () => 'closed',
+      refusals: () => [],
     })
   return { clock, cache, history, status, upstreams }
 }
@@ -44,7 +46,7 @@ test('what happened and what is held is told, and nothing that is secret', () =>
   expect(all[0]).toMatchObject({
     ...{ kid: 'kid', skew: 7, failures: 1, lastSuccess: '2026-11-25T00:00:00.000Z' },
     lastFailure: { code: 'upstream_unavailable', status: 503 },
-    tokens: [{ scope: 's', expiresIn: 250, refreshIn: 150 }],
+    tokens: [{ scope: 's', life: 300, expiresIn: 250, refreshIn: 150 }],
   })
   expect(all[1]).toMatchObject({ kid: null, lastSuccess: null, lastFailure: null, tokens: [] })
   expect(JSON.stringify(status())).not.toContain(accessToken)

@@ -1,12 +1,14 @@
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { buildAdmin } from '../../../broker/http/admin.ts'
+import { statusWith } from '../../support/status.ts'
 
 const TOKEN = 'an-operator-token-of-some-length-1'
 
 function admin(token: string | null) {
   const app = buildAdmin({
-    status: () => ({ time: 't', startedAt: 's', config: 'c', upstreams: [] }),
+    status: () => statusWith([], { config: 'c' }),
+    metrics: { text: async ({ config }) => `of ${config}`, contentType: 'text/plain' },
     token,
     log: pino({ enabled: false }),
   })
@@ -18,6 +20,12 @@ test('on a socket the status is given to whoever may open it, and kept by nobody
   const reply = await admin(null).inject('/status')
   expect([reply.statusCode, reply.json().config]).toEqual([200, 'c'])
   expect(reply.headers['cache-control']).toBe('no-store')
+})
+
+test('the metrics are those of the status, as text', async () => {
+  const reply = await admin(null).inject('/metrics')
+  expect([reply.statusCode, reply.body]).toEqual([200, 'of c'])
+  expect(reply.headers['content-type']).toMatch(/^text\/plain/)
 })
 
 describe('on a port the operator must show the token', () => {

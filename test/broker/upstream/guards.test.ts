@@ -6,7 +6,7 @@ import { upstream } from '../../support/upstream.ts'
 
 function guarded() {
   const clock = movedClock()
-  const guard = openGuards(clock.clock)
+  const { guard } = openGuards(clock.clock)
   let calls = 0
   const call = (outcome: ErrorCode | null, id = 'ehr'): Promise<string> =>
     guard(upstream({ id }), async () => {
@@ -58,7 +58,7 @@ test('the pause ends by our own clock, with one call to see', async () => {
 })
 
 test('calls at once are bounded, and more wait; too many are refused', async () => {
-  const guard = openGuards(movedClock().clock)
+  const { guard } = openGuards(movedClock().clock)
   const gate = Promise.withResolvers<void>()
   let running = 0
   let most = 0
