@@ -23,6 +23,7 @@ test('files', () => {
     'broker/audit.ts',
     'broker/cli.ts',
     'broker/config.ts',
+    'broker/http/dashboard-routes.ts',
     'broker/keys/signing-keys.ts',
     'keys-pipeline/built-site.ts',
     'keys-pipeline/generate.ts',
