@@ -1,20 +1,35 @@
 import { capital, lifeBar, make, moment, plural, span } from './elements.js'
 
-const ACTS = { us: 'for us', hospital: 'for the hospital', portal: 'in the vendor’s portal' }
+const ACTS = { us: 'For us', hospital: 'For the hospital', portal: 'In the vendor’s portal' }
 const BREAKER = {
   closed: null,
   open: 'open: left alone after failures in a row',
   half_open: 'half open: one call is let through to see',
 }
 
-/** Everything that is known of one upstream. */
-export function detailsOf(upstream, now) {
-  return make('div', { className: 'details' }, causesOf(upstream), factsOf(upstream, now))
+/** Everything that is known of one upstream. The causes are replaced only by others: somebody may be copying there. */
+export function openDetails() {
+  const element = make('div', { className: 'details' })
+  let shown = ''
+  let facts = null
+  return {
+    element,
+    show: (upstream, now) => {
+      const { id, state, causes } = upstream
+      const next = JSON.stringify([id, state, causes])
+      if (next === shown) facts.replaceWith((facts = factsOf(upstream, now)))
+      else {
+        shown = next
+        facts = factsOf(upstream, now)
+        element.replaceChildren(...causesOf(upstream), facts)
+      }
+    },
+  }
 }
 
 function causesOf({ id, state, causes }) {
   const isTrouble = state === 'failing' || state === 'never_worked'
-  if (!isTrouble) return null
+  if (!isTrouble) return []
   const list = causes.map(({ code, certainty, because, fix, who }) =>
     make(
       'li',
@@ -25,11 +40,11 @@ function causesOf({ id, state, causes }) {
         make('span', { className: `certainty ${certainty}` }, capital(certainty)),
         ` ${because}`,
       ),
-      make('p', { className: 'fix' }, make('b', {}, `To do ${ACTS[who] ?? who}: `), fix),
+      make('p', { className: 'fix' }, make('b', {}, `${ACTS[who] ?? who}: `), fix),
       make('p', { className: 'quiet' }, make('code', {}, code)),
     ),
   )
-  return make(
+  const section = make(
     'div',
     { className: 'causes' },
     make('h3', {}, causes.length > 0 ? 'Likely causes' : 'No cause was found yet'),
@@ -37,13 +52,14 @@ function causesOf({ id, state, causes }) {
     make('p', { className: 'quiet' }, 'To look again, on the broker’s machine:'),
     commandOf(`npm run -s broker -- diagnose ${id}`),
   )
+  return [section]
 }
 
 /** A command, with a button that copies it where the browser can. */
 function commandOf(text) {
   const code = make('code', {}, text)
   if (!navigator.clipboard) return make('p', { className: 'command' }, code)
-  const button = make('button', { type: 'button' }, 'Copy')
+  const button = make('button', { type: 'button', className: 'button' }, 'Copy')
   button.addEventListener('click', async () => {
     try {
       await navigator.clipboard.writeText(text)
@@ -65,7 +81,7 @@ function factsOf(upstream, now) {
     ['Key', upstream.kid === null ? 'none' : make('code', {}, upstream.kid)],
     ['Last success', lastSuccess === null ? 'never' : moment(lastSuccess)],
     ['Last failure', lastFailure === null ? 'none' : failureOf(lastFailure)],
-    ['Failures since', failures > 0 ? String(failures) : null],
+    ['Failures since then', failures > 0 ? String(failures) : null],
     ['Breaker', BREAKER[upstream.breaker]],
     ['Clock', skew === null ? 'not told yet' : clockOf(skew)],
     ...upstream.tokens.map((token, at) => [at === 0 ? 'Tokens held' : '', tokenOf(token)]),

@@ -42,23 +42,28 @@ const UNITS = [
   [1, 's'],
 ]
 
+const unitOf = seconds => UNITS.findIndex(([size]) => seconds >= size)
+
 /** A span of seconds in its largest unit, and the next where that tells something: `3 d 4 h`, `52 min`, `8 s`. */
 export function span(seconds) {
-  const at = UNITS.findIndex(([size]) => seconds >= size)
-  if (at < 0) return '0 s'
-  const [size, unit] = UNITS[at]
-  const whole = Math.floor(seconds / size)
-  const [below, belowUnit] = UNITS[at + 1] ?? [1, '']
-  const rest = Math.floor((seconds - whole * size) / below)
-  return whole < 10 && at < 2 && rest > 0
-    ? `${whole} ${unit} ${rest} ${belowUnit}`
-    : `${whole} ${unit}`
+  const at = unitOf(seconds)
+  const [size] = UNITS[at] ?? [1]
+  const rest = seconds % size
+  return at >= 0 && at < 2 && seconds < 10 * size && unitOf(rest) === at + 1
+    ? `${roughly(seconds)} ${roughly(rest)}`
+    : roughly(seconds)
+}
+
+/** In its largest unit alone, rounded down. */
+function roughly(seconds) {
+  const [size, unit] = UNITS[unitOf(seconds)] ?? [1, 's']
+  return `${Math.floor(seconds / size)} ${unit}`
 }
 
 /** How long before `now` it was, both ISO 8601. The broker's clock tells both: this machine's may differ. */
 export function ago(time, now) {
   const seconds = Math.max(0, Math.round((Date.parse(now) - Date.parse(time)) / 1000))
-  return seconds < 5 ? 'just now' : `${span(seconds)} ago`
+  return seconds < 5 ? 'just now' : `${roughly(seconds)} ago`
 }
 
 /** `2026-11-25 12:00:05 UTC` */
@@ -73,7 +78,7 @@ export function plural(count, one, many = `${one}s`) {
   return `${count.toLocaleString('en')} ${count === 1 ? one : many}`
 }
 
-/** A token's life: what is left, and the mark at which it is refreshed. */
+/** A token's life: what is left, and a mark where it is refreshed. */
 export function lifeBar({ life, expiresIn, refreshIn }, isUrgent) {
   const left = make('span', { className: 'left' })
   const mark = make('span', { className: 'mark' })

@@ -128,7 +128,7 @@ function showHeadline({ failing, never_worked, working, untried }, total) {
     total === 0
       ? 'The config has no upstreams'
       : trouble > 0
-        ? `${trouble} of ${plural(total, 'upstream')} ${trouble === 1 ? 'needs' : 'need'} somebody`
+        ? `${trouble} of ${plural(total, 'upstream')} ${trouble === 1 ? 'needs' : 'need'} attention`
         : working === total
           ? `${total === 1 ? 'The one upstream works' : `All ${total} upstreams work`}`
           : working === 0
@@ -170,10 +170,12 @@ function arrange() {
   tell(
     at('none').firstElementChild,
     total === 0
-      ? 'Upstreams are EHRs, each a row under “upstreams” in the config.'
+      ? 'An EHR whose tokens services may have is an upstream: name it under “upstreams” in the config.'
       : 'No upstream matches.',
   )
   at('clear').hidden = total === 0
+  at('tools').hidden = total === 0
+  at('share').hidden = total === 0
   at('table').hidden = shown === 0
   for (const head of document.querySelectorAll('[data-sort]')) {
     if (head.dataset.sort !== chosen.sort) head.removeAttribute('aria-sort')

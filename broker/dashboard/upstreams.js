@@ -1,4 +1,4 @@
-import { detailsOf } from './details.js'
+import { openDetails } from './details.js'
 import {
   ago,
   capital,
@@ -125,19 +125,12 @@ function openRow(id) {
   const row = { body, button, upstream: null, haystack: '' }
   let now = ''
   let fold = null
-
-  const refold = () => {
-    fold?.remove()
-    fold = null
-    if (button.getAttribute('aria-expanded') !== 'true') return
-    fold = make('tr', { role: 'row', className: 'fold' }, make('td', { role: 'cell', colSpan: 7 }))
-    fold.firstChild.append(detailsOf(row.upstream, now))
-    body.append(fold)
-  }
   button.addEventListener('click', () => {
     const isOpen = button.getAttribute('aria-expanded') === 'true'
     button.setAttribute('aria-expanded', String(!isOpen))
-    refold()
+    fold?.line.remove()
+    fold = isOpen ? null : openFold(body)
+    fold?.show(row.upstream, now)
   })
 
   row.show = (upstream, time) => {
@@ -158,10 +151,18 @@ function openRow(id) {
     tell(place, upstream.environment === 'production' ? host : `${upstream.environment} · ${host}`)
     place.title = upstream.fhirBase
     fill(cells, upstream, time)
-    // What somebody is reading or copying from is left alone while it says the same.
-    if (fold !== null) refold()
+    fold?.show(upstream, time)
   }
   return row
+}
+
+/** A line below an upstream's own, with its details. */
+function openFold(body) {
+  const { element, show } = openDetails()
+  const inside = make('td', { role: 'cell', colSpan: 7 }, element)
+  const line = make('tr', { role: 'row', className: 'fold' }, inside)
+  body.append(line)
+  return { line, show }
 }
 
 const cell = (className, label, ...children) =>
