@@ -17,12 +17,11 @@ export function openDetails() {
     show: (upstream, now) => {
       const { id, state, causes } = upstream
       const next = JSON.stringify([id, state, causes])
-      if (next === shown) facts.replaceWith((facts = factsOf(upstream, now)))
-      else {
-        shown = next
-        facts = factsOf(upstream, now)
-        element.replaceChildren(...causesOf(upstream), facts)
-      }
+      const before = facts
+      facts = factsOf(upstream, now)
+      if (next === shown) before.replaceWith(facts)
+      else element.replaceChildren(...causesOf(upstream), facts)
+      shown = next
     },
   }
 }
@@ -81,7 +80,7 @@ function factsOf(upstream, now) {
     ['Key', upstream.kid === null ? 'none' : make('code', {}, upstream.kid)],
     ['Last success', lastSuccess === null ? 'never' : moment(lastSuccess)],
     ['Last failure', lastFailure === null ? 'none' : failureOf(lastFailure)],
-    ['Failures since then', failures > 0 ? String(failures) : null],
+    ['Failures in a row', failures > 0 ? String(failures) : null],
     ['Breaker', BREAKER[upstream.breaker]],
     ['Clock', skew === null ? 'not told yet' : clockOf(skew)],
     ...upstream.tokens.map((token, at) => [at === 0 ? 'Tokens held' : '', tokenOf(token)]),

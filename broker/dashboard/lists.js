@@ -54,7 +54,7 @@ export function refusalsOf({ refusals, time }) {
       timeOf(latest.time, time),
       `${group.length} ×`,
       whoOf(latest),
-      latest.upstream ?? '–',
+      latest.upstream ?? '',
       [make('code', {}, latest.code), latest.action === 'report' ? ' (a report)' : ''],
       addresses.length === 1
         ? make('code', {}, addresses[0])

@@ -225,7 +225,7 @@ const announce = text => tell(at('announce'), text)
 function pulse() {
   const state = silentSince !== null ? 'silent' : isPaused ? 'paused' : 'live'
   at('pulse').dataset.state = state
-  const when = latest === null ? '' : `as of ${latest.time.slice(11, 19)} UTC`
+  const when = latest === null ? '' : `${latest.time.slice(11, 19)} UTC`
   tell(at('pulse'), { live: when, paused: `Paused, ${when}`, silent: 'No answer' }[state])
 }
 
