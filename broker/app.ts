@@ -1,10 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import fastify, {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyReply,
-  LogController,
-} from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { authenticate, claimedId } from './access/authenticate.ts'
 import { authorise, refuseExcess } from './access/authorise.ts'
 import { compilePolicy, warmlyWanted } from './access/policy.ts'
@@ -21,6 +16,7 @@ import { visitWith } from './diagnosis/visit.ts'
 import { asBrokerError, BrokerError } from './errors.ts'
 import { buildAdmin } from './http/admin.ts'
 import { documentRoutes } from './http/document-routes.ts'
+import { listenerFor, takeIdentity } from './http/listener.ts'
 import { logError, sendError } from './http/reply.ts'
 import { reportRoute } from './http/report-route.ts'
 import { watchStopping } from './http/stopping.ts'
@@ -37,6 +33,7 @@ import { cacheKey } from './tokens/cache-key.ts'
 import type { FetchPorts } from './tokens/fetch.ts'
 import { obtainWith } from './tokens/obtain.ts'
 import { keepWarm, reportedWith } from './tokens/renew.ts'
+import { openSharing } from './tokens/sharing.ts'
 import { singleFlight } from './tokens/single-flight.ts'
 import { GOOD_FOR } from './upstream/assertion.ts'
 import { persist } from './upstream/attempts.ts'
@@ -104,45 +101,50 @@ export interface Broker {
   abort: () => Promise<void>
   /** To be called every few seconds. */
   ticks: readonly Tick[]
+  /** A new generation of config and keys, for every request from now on; tokens that are held stay. */
+  take: (config: Config, signers: ReadonlyMap<string, SigningKey>) => void
 }
 
 /** Assembly: the rooms made from the config and handed to each other, behind a Fastify. */
 export function buildApp(config: Config, ports: Ports): Broker {
-  const { clock, chance, wait, audit, log, signers } = ports
+  const { clock, chance, wait, audit, log } = ports
+  let current = generationOf(config, ports.signers)
   const startedAt = clock().wall
   const connections = openConnections(ports.proxy)
   const history = openHistory(readPast(readAuditTail(config.audit.file)))
   const metrics = openMetrics(clock)
-  const recent = openRecentRefusals(id => config.services.has(id))
+  const recent = openRecentRefusals(id => current.config.services.has(id))
   const guards = openGuards(clock)
-  const around = surroundings(config, ports, history.of)
   const refusals = openRefusals({
     clock,
-    gather: (upstream, token) => gatherFacts(upstream, token, around),
+    gather: (upstream, token) =>
+      gatherFacts(upstream, token, surroundings(current.config, { clock, ...current }, history.of)),
     onDiagnosed: (upstream, { code, causes }) =>
       log.warn({ upstream: upstream.id, code, causes: causes.map(brief) }, 'why the EHR says no'),
   })
   const exchange = refusals.watch(
     persist({
       ...{ clock, chance, wait, history, guard: guards.guard },
-      exchange: metrics.watchExchange(exchangeOver(connections, ports, tellSkew(history, log))),
+      exchange: metrics.watchExchange(
+        exchangeOver(connections, { clock, keyOf: signerOf }, tellSkew(history, log)),
+      ),
     }),
   )
+  const sharing = openSharing(config.sharedCache, ports)
   const fetching: FetchPorts = {
-    ...{ clock, chance, exchange },
+    ...{ clock, chance, exchange, share: sharing.share },
     cache: memoryCache(clock),
     flights: singleFlight(),
     hasWorked: ({ id }) => history.of(id).lastSuccess !== null,
     onRefreshFailed: (upstream, { code, facts }) =>
       log.warn({ upstream: upstream.id, code, ...facts }, 'refresh failed'),
   }
-  const policy = compilePolicy(config.generation, config.services, config.upstreams)
   const rooms: Rooms = {
-    policy: () => policy,
+    policy: () => current.policy,
     authenticate: (presented, { secretsOf }) => authenticate(presented, secretsOf),
     claimedId,
-    authorise: (service, ask, { grantsOf, upstreams }) =>
-      authorise(grantsOf(service), ask, upstreams),
+    authorise: (service, ask, { grantsOf, upstreams, disabledOf }) =>
+      authorise(grantsOf(service), ask, upstreams, disabledOf(service)),
     obtain: metrics.watchObtain(obtainWith(fetching)),
     refuseExcess,
     audit: recent.watchAudit(metrics.watchAudit(audit)),
@@ -164,39 +166,71 @@ export function buildApp(config: Config, ports: Ports): Broker {
     logError(request.log, error)
     return sendError(reply, error)
   })
+  // A broker that asked before it is connected would call EHRs for what others have.
+  app.addHook('onReady', () => sharing.opened)
   app.addHook('onClose', async () => {
     // A caller that went away may have left its story half told: it is recorded all the same.
     await stopping.settled()
     await connections.close()
+    sharing.close()
     await audit.close()
   })
   const admin = buildAdmin({
     ...{ token: config.admin.token, log, metrics },
     status: () =>
       statusOf({
-        ...{ clock, startedAt, history, cache: fetching.cache, generation: config.generation },
-        ...{ upstreams: [...config.upstreams.values()], refusals: recent.list },
+        ...{ clock, startedAt, history, cache: fetching.cache },
+        generation: current.config.generation,
+        ...{ upstreams: [...current.config.upstreams.values()], refusals: recent.list },
         breakerOf: guards.breakerOf,
-        kidOf: ({ id }) => signers.get(id)?.kid ?? null,
+        kidOf: ({ id }) => current.signers.get(id)?.kid ?? null,
         causesOf: ({ id }) => refusals.last.get(id)?.causes.map(brief) ?? [],
       }),
   })
-  const warm = keepWarm({ ...fetching, wanted: () => warmlyWanted(policy, config.services.keys()) })
-  return { app, admin, abort: connections.close, ticks: [{ name: 'tokens', tick: warm.tick }] }
+  const warm = keepWarm({
+    ...fetching,
+    wanted: () => warmlyWanted(current.policy, current.config.services.keys()),
+  })
+  const abort = (): Promise<void> => {
+    sharing.close()
+    return connections.close()
+  }
+  return {
+    ...{ app, admin, abort },
+    ticks: [{ name: 'tokens', tick: warm.tick }],
+    take: (next, signers) => {
+      current = generationOf(next, signers)
+      fetching.cache.forgive()
+      if (next.listen.tls) takeIdentity(app, next.listen.tls)
+    },
+  }
 }
 
 const brief = ({ code, certainty, because, fix, who }: Cause): LikelyCause => ({
   ...{ code, certainty, because, fix, who },
 })
 
+/** One config with its policy and its keys. What it made its upstreams of signs for them, whatever comes after. */
+function generationOf(config: Config, signers: ReadonlyMap<string, SigningKey>) {
+  for (const [id, upstream] of config.upstreams) {
+    const signer = signers.get(id)
+    if (signer) SIGNERS.set(upstream, signer)
+  }
+  const { generation, services, upstreams, disabled } = config
+  return { config, signers, policy: compilePolicy(generation, services, upstreams, disabled) }
+}
+
+/** By the very upstream of one generation, so that a request that began under it ends under it. */
+const SIGNERS = new WeakMap<Upstream, SigningKey>()
+
 const exchangeOver = (
   { postFor }: Connections,
-  { clock, signers }: Pick<Ports, 'clock' | 'signers'>,
+  { clock, keyOf }: { clock: Clock; keyOf: (upstream: Upstream) => SigningKey },
   onDate: (upstream: Upstream, skew: number) => void = () => {},
 ): Exchange =>
   exchangeWith({
     ...{ clock, postFor, onDate, newJti: randomUUID },
-    signerFor: upstream => signerOf(signers, upstream),
+    signerFor: keyOf,
   })
 
 const surroundings = (
@@ -224,31 +258,18 @@ export async function examineUpstream(
   const around = surroundings(config, ports, id => known.get(id) ?? NO_PAST)
   const connections = openConnections()
   try {
-    const exchange = wish.asksToken ? exchangeOver(connections, ports) : null
+    const keyOf = (): SigningKey => {
+      const signer = ports.signers.get(upstream.id)
+      if (!signer) throw new BrokerError('signing_failed', { upstream: upstream.id })
+      return signer
+    }
+    const exchange = wish.asksToken
+      ? exchangeOver(connections, { clock: ports.clock, keyOf })
+      : null
     return await examine(upstream, around, { ...wish, exchange })
   } finally {
     await connections.close()
   }
-}
-
-function listenerFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstance {
-  const options = {
-    loggerInstance: log,
-    logController: new LogController({ disableRequestLogging: true }),
-    genReqId: () => randomUUID(),
-    trustProxy: listen.trustedProxies.length > 0 ? [...listen.trustedProxies] : false,
-    /** Milliseconds for a whole request to arrive: a caller that dribbles holds no connection for ever. */
-    requestTimeout: 10_000,
-    forceCloseConnections: 'idle' as const,
-    frameworkErrors: (_: unknown, __: unknown, reply: FastifyReply) =>
-      sendError(reply, new BrokerError('not_found')),
-  }
-  return listen.tls
-    ? (fastify({
-        ...options,
-        https: { ...listen.tls, minVersion: 'TLSv1.2' },
-      }) as unknown as FastifyInstance)
-    : fastify(options)
 }
 
 /** One token serves two upstreams that differ in name alone. */
@@ -269,8 +290,8 @@ function tellSkew(history: History, log: FastifyBaseLogger) {
   }
 }
 
-function signerOf(signers: ReadonlyMap<string, SigningKey>, { id }: Upstream): SigningKey {
-  const signer = signers.get(id)
-  if (!signer) throw new BrokerError('signing_failed', { upstream: id })
+function signerOf(upstream: Upstream): SigningKey {
+  const signer = SIGNERS.get(upstream)
+  if (!signer) throw new BrokerError('signing_failed', { upstream: upstream.id })
   return signer
 }

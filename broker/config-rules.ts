@@ -1,7 +1,8 @@
 import { isIP, isIPv4 } from 'node:net'
-import type { ConfigFile } from './config-schema.ts'
+import type { ConfigFile, UpstreamFile } from './config-schema.ts'
 import { PROFILES, type Profile } from './profiles.ts'
 import { coverage } from './scopes.ts'
+import { isLoopback, isSafeUrl } from './urls.ts'
 
 /** What is wrong with a config, and where. */
 export interface Complaint {
@@ -9,8 +10,6 @@ export interface Complaint {
   at: string
   message: string
 }
-
-type UpstreamFile = ConfigFile['upstreams'][string]
 
 /** What one schema cannot say: the rules between settings. Pure. */
 export function crossCheck(config: ConfigFile): Complaint[] {
@@ -22,6 +21,7 @@ export function crossCheck(config: ConfigFile): Complaint[] {
       upstreamRules(id, upstream, config),
     ),
     ...sharedClientRules(config),
+    ...sharedCacheRules(config),
     ...Object.entries(config.services).flatMap(([id, { grants }]) => [
       ...twiceGranted(id, grants),
       ...grants.flatMap((grant, index) =>
@@ -83,10 +83,12 @@ function upstreamRules(id: string, upstream: UpstreamFile, { keys }: ConfigFile)
   const complain = (place: string, message: string) =>
     complaints.push({ at: `${at}/${place}`, message })
   for (const name of ['fhirBase', 'tokenEndpoint'] as const) {
-    const url = URL.canParse(upstream[name]) ? new URL(upstream[name]) : null
+    const written = upstream[name]
+    if (written === undefined) continue
+    const url = URL.canParse(written) ? new URL(written) : null
     if (!url || !isSafeUrl(url) || url.hash || url.username || url.password) {
       complain(name, 'must be an https URL (http on a loopback address) without user or fragment')
-    } else if (name === 'tokenEndpoint' && url.href !== upstream[name]) {
+    } else if (name === 'tokenEndpoint' && url.href !== written) {
       complain(name, `must be written as it is sent: ${url.href}`)
     }
   }
@@ -96,11 +98,27 @@ function upstreamRules(id: string, upstream: UpstreamFile, { keys }: ConfigFile)
       'is still the placeholder: put in the client ID that the EHR gave your app',
     )
   }
-  if (!keys[upstream.environment]) {
-    complain(
-      'environment',
-      `needs the private keys of ${upstream.environment}: keys.${upstream.environment}.folder`,
-    )
+  if (isOn(upstream)) return [...complaints, ...usedUpstreamRules(at, upstream, keys)]
+  if (upstream.reason === undefined) complain('reason', 'is missing: say why it is switched off')
+  return complaints
+}
+
+/** What an upstream needs beyond its form, unless it is switched off. */
+function usedUpstreamRules(
+  at: string,
+  { tokenEndpoint, environment, reason }: UpstreamFile,
+  keys: ConfigFile['keys'],
+): Complaint[] {
+  const complaints: Complaint[] = []
+  if (reason !== undefined)
+    complaints.push({ at: `${at}/reason`, message: 'belongs to enabled: false' })
+  if (tokenEndpoint === undefined) {
+    const message = 'is missing; ask the EHR for it: npm run -s broker -- discover FHIR-BASE'
+    complaints.push({ at: `${at}/tokenEndpoint`, message })
+  }
+  if (!keys[environment]) {
+    const message = `needs the private keys of ${environment}: keys.${environment}.folder`
+    complaints.push({ at: `${at}/environment`, message })
   }
   return complaints
 }
@@ -108,7 +126,7 @@ function upstreamRules(id: string, upstream: UpstreamFile, { keys }: ConfigFile)
 /** One token serves all who share a client ID where the app fixes the scopes, so they must agree on what those are. */
 function sharedClientRules({ upstreams }: ConfigFile): Complaint[] {
   const fixed = Object.entries(upstreams).filter(
-    ([, each]) => profileOf(each).scopes === 'fixed-by-app',
+    ([, each]) => isOn(each) && profileOf(each).scopes === 'fixed-by-app',
   )
   const shared = Map.groupBy(fixed, ([, each]) =>
     JSON.stringify([each.tokenEndpoint, each.clientId]),
@@ -137,6 +155,8 @@ function twiceGranted(id: string, grants: { upstream: string }[]): Complaint[] {
       : [],
   )
 }
+
+export const isOn = ({ enabled }: UpstreamFile): boolean => enabled !== false
 
 const profileOf = ({ profile }: UpstreamFile): Profile => PROFILES[profile]
 
@@ -171,12 +191,47 @@ function grantRules(
   return complaints
 }
 
-/** As a listener's address or as a URL writes it. */
-export const isLoopback = (host: string): boolean =>
-  host === 'localhost' ||
-  host === '::1' ||
-  host === '[::1]' ||
-  (isIPv4(host) && host.startsWith('127.'))
+function sharedCacheRules({ sharedCache }: ConfigFile): Complaint[] {
+  if (!sharedCache) return []
+  const { url, urlFile, ca } = sharedCache
+  if ((url === undefined) === (urlFile === undefined))
+    return [{ at: '/sharedCache', message: 'needs either url or urlFile' }]
+  if (url === undefined) return []
+  const complaints = storeUrlRules(url, '/sharedCache/url', ca !== undefined)
+  if (URL.canParse(url) && new URL(url).password !== '') {
+    complaints.push({
+      at: '/sharedCache/url',
+      message: 'has a password: put the URL into a file, and name that as urlFile',
+    })
+  }
+  return complaints
+}
+
+/** What is wrong with the URL of the shared cache. It may hold a password, and is not repeated. */
+export function storeUrlRules(url: string, at: string, hasAuthorities: boolean): Complaint[] {
+  const parsed = URL.canParse(url) ? new URL(url) : null
+  const isTls = parsed?.protocol === 'rediss:' && parsed.hostname !== ''
+  const isNear = parsed?.protocol === 'redis:' && isLoopback(parsed.hostname)
+  const complaints: Complaint[] = []
+  if (!isTls && !isNear)
+    complaints.push({ at, message: 'must be a rediss:// URL (redis:// on a loopback address)' })
+  else if (!/^\/?\d{0,5}$/.test(parsed.pathname))
+    complaints.push({ at, message: 'has a path that is not the number of a database' })
+  else if (!isEncoded(parsed.username) || !isEncoded(parsed.password))
+    complaints.push({ at, message: 'has a user or a password with a % that begins no escape' })
+  if (!isTls && hasAuthorities)
+    complaints.push({ at: '/sharedCache/ca', message: 'is only for a rediss:// URL' })
+  return complaints
+}
+
+function isEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
 
 function isNetwork(text: string): boolean {
   const [address = '', prefix] = text.split('/')
@@ -184,6 +239,3 @@ function isNetwork(text: string): boolean {
     isIP(address) !== 0 && (prefix === undefined || Number(prefix) <= (isIPv4(address) ? 32 : 128))
   )
 }
-
-const isSafeUrl = (url: URL): boolean =>
-  url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname))

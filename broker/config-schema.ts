@@ -3,7 +3,9 @@ import { ALGS } from '../keys-pipeline/algorithms.ts'
 import { PROFILES, type ProfileName } from './profiles.ts'
 
 const closed = { additionalProperties: false }
-const Id = { pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }
+/** Of an upstream, and of a service. */
+export const UPSTREAM_ID = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'
+const Id = { pattern: UPSTREAM_ID }
 const ScopeList = Type.Array(
   Type.String({ pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]+$', maxLength: 200 }),
   {
@@ -13,7 +15,10 @@ const ScopeList = Type.Array(
     description: 'Scopes, an entry each.',
   },
 )
-const FilePath = Type.String({ minLength: 1, description: 'A path, relative to the config file.' })
+const FilePath = Type.String({
+  minLength: 1,
+  description: 'A path, relative to the file it stands in.',
+})
 
 const KeyFolder = Type.Object(
   {
@@ -34,12 +39,22 @@ const KeyFolder = Type.Object(
   closed,
 )
 
-const Upstream = Type.Object(
+/** One upstream, in the config file or in a file of its own. */
+export const UpstreamSchema = Type.Object(
   {
+    enabled: Type.Optional(
+      Type.Boolean({ description: 'false: known, and no token is had there.' }),
+    ),
+    reason: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 1000, description: 'Why it is switched off.' }),
+    ),
     fhirBase: Type.String({ description: 'FHIR base URL; services may name it as resource.' }),
-    tokenEndpoint: Type.String({
-      description: 'Token endpoint, exactly as the EHR writes it: it is the aud.',
-    }),
+    tokenEndpoint: Type.Optional(
+      Type.String({
+        description:
+          'Token endpoint, exactly as the EHR writes it: it is the aud. Only what is switched off may lack it.',
+      }),
+    ),
     clientId: Type.String({
       pattern: '^[\\x21-\\x7e]{1,256}$',
       description: 'Our client ID at this EHR.',
@@ -81,6 +96,21 @@ const Service = Type.Object(
       description: 'SHA-256 of each secret, made by service-secret. Several at once, for rotation.',
     }),
     grants: Type.Array(Type.Object({ upstream: Type.String(), scopes: ScopeList }, closed)),
+  },
+  closed,
+)
+
+const SharedCache = Type.Object(
+  {
+    url: Type.Optional(Type.String({ description: 'Of a Valkey or Redis: rediss://host:port.' })),
+    urlFile: Type.Optional(FilePath),
+    ca: Type.Optional(FilePath),
+    secrets: Type.Array(FilePath, {
+      minItems: 1,
+      maxItems: 5,
+      description: 'Files of random bytes. The first encrypts, all decrypt.',
+    }),
+    prefix: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9:._-]{0,64}$' })),
   },
   closed,
 )
@@ -128,10 +158,15 @@ export const ConfigSchema = Type.Object(
       { production: Type.Optional(KeyFolder), nonprod: Type.Optional(KeyFolder) },
       closed,
     ),
-    upstreams: Type.Record(Type.String(Id), Upstream, closed),
+    upstreams: Type.Optional(Type.Record(Type.String(Id), UpstreamSchema, closed)),
+    upstreamFolder: Type.Optional(FilePath),
     services: Type.Record(Type.String(Id), Service, closed),
+    sharedCache: Type.Optional(SharedCache),
   },
   closed,
 )
 
-export type ConfigFile = Static<typeof ConfigSchema>
+export type UpstreamFile = Static<typeof UpstreamSchema>
+
+/** The config file with the upstreams of all its files. */
+export type ConfigFile = Static<typeof ConfigSchema> & { upstreams: Record<string, UpstreamFile> }

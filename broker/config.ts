@@ -1,20 +1,19 @@
-import { hash } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
-import { Compile } from 'typebox/schema'
-import { type Document, LineCounter, parseDocument } from 'yaml'
+import { dirname, relative } from 'node:path'
 import type { Environment } from '../keys-pipeline/key-set.ts'
 import type { ServiceRules } from './access/policy.ts'
 import { type AdminAddress, settleAdmin } from './admin-config.ts'
 import { authoritiesFault, identityFault } from './certificates.ts'
-import { type Complaint, crossCheck } from './config-rules.ts'
-import { type ConfigFile, ConfigSchema } from './config-schema.ts'
+import { type ConfigFiles, openConfigFiles } from './config-files.ts'
+import { type Complaint, crossCheck, isOn } from './config-rules.ts'
+import type { Placed } from './config-source.ts'
 import { PROFILES, type Profile } from './profiles.ts'
-import type { Upstream } from './upstream/upstream.ts'
+import { readSharedCache, type SharedCache } from './shared-cache-config.ts'
+import type { DisabledUpstream, Upstream } from './upstream/upstream.ts'
 
 /** A checked config. Paths are absolute, defaults are filled in, secrets are hashes. */
 export interface Config {
-  /** SHA-256 of the file, which the audit names. */
+  /** SHA-256 of the file, or of all files where upstreams have files of their own; the audit names it. */
   generation: string
   /** When the file last changed, in milliseconds since the epoch. */
   changed: number
@@ -29,7 +28,11 @@ export interface Config {
   audit: { file: string; fsync: boolean }
   keys: ReadonlyMap<Environment, KeySource>
   upstreams: ReadonlyMap<string, Upstream>
+  disabled: ReadonlyMap<string, DisabledUpstream>
   services: ReadonlyMap<string, ServiceRules>
+  sharedCache: SharedCache | null
+  /** Files and folders that it was made from, absolute: another config may come of a change to one of them. */
+  sources: readonly string[]
 }
 
 /** One environment's keys: the private halves, and where the public ones are published, if that is known. */
@@ -42,12 +45,14 @@ export interface KeySource {
 /** Every complaint about a config at once; it ends the process with 78 (EX_CONFIG). */
 export class ConfigError extends Error {
   readonly code = 'config_invalid'
-  readonly complaints: readonly (Complaint & { line: number | null })[]
+  readonly complaints: readonly Placed[]
 
-  constructor(file: string, complaints: readonly (Complaint & { line: number | null })[]) {
-    const lines = complaints.map(
-      each => `  ${each.line === null ? '' : `line ${each.line}: `}${each.at} ${each.message}`,
-    )
+  constructor(file: string, complaints: readonly Placed[]) {
+    const lines = complaints.map(each => {
+      const other = each.file === file ? '' : relative(dirname(file), each.file)
+      const where = [other, each.line === null ? '' : `line ${each.line}`].filter(Boolean)
+      return `  ${where.length > 0 ? `${where.join(' ')}: ` : ''}${each.at} ${each.message}`
+    })
     super(
       `${file}: ${complaints.length} complaint${complaints.length === 1 ? '' : 's'}\n${lines.join('\n')}`,
     )
@@ -62,11 +67,9 @@ const DEADLINE = 15
 /** Calls to one EHR at once: each is another set of scopes, since callers of one set share a call. */
 const CONCURRENCY = 4
 
-const schema = Compile(ConfigSchema)
-
 /**
- * The config file, checked against one schema and against itself. `inspect` adds what others find wrong with it (the
- * key folders, the audit file), so that it all comes at once.
+ * The config file and the folder of upstreams that it may name, checked against one schema and against each other.
+ * `inspect` adds what others find wrong with it (the key folders, the audit file), so that it all comes at once.
  *
  * @throws ConfigError with every complaint
  */
@@ -74,88 +77,46 @@ export function readConfig(
   path: string,
   inspect: (config: Config) => Complaint[] = () => [],
 ): Config {
-  let text: string
-  let changed: number
-  try {
-    text = readFileSync(path, 'utf8')
-    changed = statSync(path).mtimeMs
-  } catch (error) {
-    const message = `cannot be read (${(error as NodeJS.ErrnoException).code})`
-    throw new ConfigError(path, [{ at: '/', message, line: null }])
-  }
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines })
-  const refuse = (complaints: readonly Complaint[]): ConfigError =>
-    new ConfigError(
-      path,
-      complaints.map(each => ({ ...each, line: lineOf(document, lines, each.at) })),
-    )
-  const opened = openFile(document)
-  if (Array.isArray(opened)) throw refuse(opened)
-  const version = { generation: hash('sha256', text, 'hex'), changed }
-  const { config, complaints } = settle(opened, dirname(resolve(path)), version)
-  const all = [...crossCheck(opened), ...complaints, ...inspect(config)]
-  if (all.length > 0) throw refuse(all)
+  const files = openConfigFiles(path)
+  if (Array.isArray(files)) throw new ConfigError(path, files)
+  const { config, complaints } = settle(files)
+  const all = [...crossCheck(files.file), ...complaints, ...inspect(config)]
+  if (all.length > 0) throw new ConfigError(path, all.map(files.place))
   return config
 }
 
-/** The file in its form, or what is wrong with that. */
-function openFile(document: Document.Parsed): ConfigFile | Complaint[] {
-  const faults = [...document.errors, ...document.warnings]
-  if (faults.length > 0) {
-    return faults.map(fault => ({ at: '/', message: fault.message.split('\n')[0] ?? 'not YAML' }))
-  }
-  let value: unknown
-  try {
-    value = document.toJS()
-  } catch {
-    return [{ at: '/', message: 'has an alias that leads nowhere, or too many of them' }]
-  }
-  const [good, errors] = schema.Errors(value)
-  if (good) return value as ConfigFile
-  return errors
-    .filter(error => error.keyword !== 'boolean')
-    .flatMap(({ instancePath, keyword, params, message }) => {
-      if (keyword === 'additionalProperties') {
-        const { additionalProperties: names } = params as { additionalProperties: string[] }
-        return names.map(name => ({
-          at: `${instancePath}/${name}`,
-          message: 'is not a setting, or not a name that may be used',
-        }))
-      }
-      const { allowedValues } = params as { allowedValues?: string[] }
-      return [
-        {
-          at: instancePath || '/',
-          message: allowedValues ? `must be one of ${allowedValues.join(', ')}` : message,
-        },
-      ]
-    })
-}
-
 /** Files that the config names are read here, so that a missing one is a complaint and not a crash later. */
-function settle(
-  file: ConfigFile,
-  folder: string,
-  version: { generation: string; changed: number },
-): { config: Config; complaints: Complaint[] } {
+function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
+  config: Config
+  complaints: Complaint[]
+} {
   const complaints: Complaint[] = []
-  const path = (given: string): string => resolve(folder, given)
-  const read = (given: string, at: string): string | null => {
+  const named: string[] = []
+  const readBytes = (given: string, at: string): Buffer | null => {
+    const path = pathAt(at, given)
+    named.push(path)
     try {
-      return readFileSync(path(given), 'utf8')
+      return readFileSync(path)
     } catch (error) {
       complaints.push({
         at,
-        message: `${path(given)} cannot be read (${(error as NodeJS.ErrnoException).code})`,
+        message: `${path} cannot be read (${(error as NodeJS.ErrnoException).code})`,
       })
       return null
     }
   }
+  const read = (given: string, at: string): string | null =>
+    readBytes(given, at)?.toString('utf8') ?? null
+  const readSecret = (given: string, at: string): Buffer => {
+    const bytes = readBytes(given, at)
+    if (bytes !== null && (statSync(pathAt(at, given)).mode & 0o077) !== 0)
+      complaints.push({ at, message: `${pathAt(at, given)} may be read by others: chmod 600 it` })
+    return bytes ?? Buffer.alloc(0)
+  }
   const readAuthorities = (given: string, at: string): string => {
     const pem = read(given, at)
     const fault = pem === null ? null : authoritiesFault(pem)
-    if (fault !== null) complaints.push({ at, message: `${path(given)} ${fault}` })
+    if (fault !== null) complaints.push({ at, message: `${pathAt(at, given)} ${fault}` })
     return pem ?? ''
   }
   const readIdentity = (
@@ -172,10 +133,11 @@ function settle(
     Environment,
     { folder: string; signWith?: string[]; jwksUrl?: string },
   ][]
-  const upstreams = Object.entries(file.upstreams).map(([id, each]): [string, Upstream] => {
+  const [on, off] = splitBy(Object.entries(file.upstreams), ([, each]) => isOn(each))
+  const upstreams = on.map(([id, each]): [string, Upstream] => {
     const profileName = each.profile
     const profile: Profile = PROFILES[profileName]
-    const { fhirBase, tokenEndpoint, clientId, environment, scopes } = each
+    const { fhirBase, tokenEndpoint = '', clientId, environment, scopes } = each
     return [
       id,
       {
@@ -193,7 +155,7 @@ function settle(
     ]
   })
   const config: Config = {
-    ...version,
+    ...{ generation, changed },
     issuer: file.issuer,
     listen: {
       host: listen.host ?? '127.0.0.1',
@@ -201,35 +163,35 @@ function settle(
       trustedProxies: listen.trustedProxies ?? [],
       tls: listen.tls ? readIdentity(listen.tls, '/listen/tls') : null,
     },
-    admin: settleAdmin(file.admin, path, read, complaints),
-    audit: { file: path(file.audit.file), fsync: file.audit.fsync ?? false },
+    admin: settleAdmin(file.admin, given => pathAt('/admin', given), read, complaints),
+    audit: { file: pathAt('/audit/file', file.audit.file), fsync: file.audit.fsync ?? false },
     keys: new Map(
       environments.map(([name, each]) => [
         name,
         {
-          folder: path(each.folder),
+          folder: pathAt('/keys', each.folder),
           signWith: each.signWith ?? [],
           jwksUrl: each.jwksUrl ?? null,
         },
       ]),
     ),
     upstreams: new Map(upstreams),
+    disabled: new Map(off.map(([id, { fhirBase, reason = '' }]) => [id, { id, fhirBase, reason }])),
     services: new Map(Object.entries(file.services)),
+    sharedCache: file.sharedCache
+      ? readSharedCache(file.sharedCache, { readSecret, readAuthorities, complaints })
+      : null,
+    sources: [
+      ...new Set([
+        ...sources,
+        ...environments.map(([, { folder }]) => pathAt('/keys', folder)),
+        ...named,
+      ]),
+    ],
   }
   return { config, complaints }
 }
 
-/** The line of a place in the file, or of the nearest thing above it that is there. */
-function lineOf(document: Document.Parsed, lines: LineCounter, at: string): number | null {
-  const keys = at
-    .split('/')
-    .slice(1)
-    .map(key => key.replaceAll('~1', '/').replaceAll('~0', '~'))
-  for (let depth = keys.length; depth > 0; depth--) {
-    const node = document.getIn(keys.slice(0, depth), true) as
-      | { range?: [number, number, number] }
-      | undefined
-    if (node?.range) return lines.linePos(node.range[0]).line
-  }
-  return null
+function splitBy<T>(all: readonly T[], is: (one: T) => boolean): [T[], T[]] {
+  return [all.filter(is), all.filter(one => !is(one))]
 }

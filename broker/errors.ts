@@ -49,6 +49,14 @@ const outage = (says: string, retryAfter: number): Row => ({
   failure: 'outage',
 })
 
+const undiscovered = (says: string): Row => ({
+  blame: 'upstream',
+  status: 502,
+  oauth: 'server_error',
+  says,
+})
+const ours = (says: string): Row => ({ blame: 'us', status: 500, oauth: 'server_error', says })
+
 const CLIENT_REFUSED = {
   ...caller(401, 'invalid_client', 'Client authentication failed.'),
   shownAs: 'client_refused',
@@ -118,6 +126,12 @@ export const ERRORS = {
     'invalid_target',
     'Several grants have this resource; add audience=<upstream id>.',
   ),
+  upstream_disabled: {
+    ...ours('This EHR is switched off here.'),
+    status: 503,
+    oauth: 'temporarily_unavailable',
+    retryAfter: 300,
+  },
   scope_malformed: policy(
     'invalid_scope',
     'The scope is not a list of scopes separated by single spaces.',
@@ -162,6 +176,18 @@ export const ERRORS = {
     says: 'The EHR granted more than this client may have.',
   },
 
+  fhir_base_unusable: caller(
+    400,
+    'invalid_request',
+    'The FHIR base must be an https URL (http on a loopback address) without user, query or fragment.',
+  ),
+  discovery_not_found: undiscovered('The FHIR server has no smart-configuration.'),
+  discovery_refused: undiscovered('The FHIR server refuses to show its smart-configuration.'),
+  discovery_malformed: undiscovered('The smart-configuration of the FHIR server cannot be used.'),
+  discovery_other_domain: undiscovered(
+    'The token endpoint is on another registrable domain than the FHIR base.',
+  ),
+
   signing_failed: {
     blame: 'us',
     status: 500,
@@ -196,6 +222,13 @@ export const ERRORS = {
     says: 'The decision could not be recorded, so no token is given.',
     retryAfter: 5,
   },
+  bundle_refused: caller(
+    400,
+    'invalid_request',
+    'The file is not a FHIR R4 Bundle of Endpoints that can be imported.',
+  ),
+  file_unreadable: ours('The file cannot be read.'),
+  file_not_written: ours('The file was not written.'),
   not_found: caller(404, 'invalid_request', 'There is nothing at this address.'),
   internal: { blame: 'us', status: 500, oauth: 'server_error', says: 'Something went wrong here.' },
 } as const satisfies Record<string, Row>

@@ -9,8 +9,10 @@ import { clearSocket } from './admin-socket.ts'
 import { buildApp, loadSigners } from './app.ts'
 import { type Audit, openAuditFile } from './audit.ts'
 import { systemClock } from './clock.ts'
-import { ConfigError, readConfig } from './config.ts'
+import { type Config, ConfigError, readConfig } from './config.ts'
 import type { Complaint } from './config-rules.ts'
+import { fingerprintOf } from './fingerprint.ts'
+import { frozenFaults, openReload } from './reload.ts'
 import { startSchedule } from './schedule.ts'
 import type { WebProxy } from './upstream/connections.ts'
 
@@ -33,9 +35,10 @@ async function start(path: string): Promise<void> {
     return [...complaints, ...openAudit(candidate.audit, opened)]
   })
   const { audit, signers } = opened
+  let current = config
   if (audit === undefined) throw new Error('a config without complaints has its audit open')
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime })
-  const { app, admin, abort, ticks } = buildApp(config, {
+  const { app, admin, abort, ticks, take } = buildApp(config, {
     clock: systemClock,
     chance: Math.random,
     wait: milliseconds => wait(milliseconds),
@@ -46,21 +49,38 @@ async function start(path: string): Promise<void> {
   })
   await app.listen({ host: config.listen.host, port: config.listen.port })
   await listenForOperators(admin, config.admin)
-  const unschedule = startSchedule(ticks, (name, error) =>
+  const reload = openReload({
+    fingerprint: () => fingerprintOf(current.sources),
+    load: () => {
+      const next = readNext(path, current)
+      take(next.config, next.signers)
+      current = next.config
+    },
+    onTaken: () => log.info({ config: current.generation }, 'new config taken'),
+    onKept: error => log.error(keptFacts(error), 'the config is not taken; the one before goes on'),
+  })
+  process.on('SIGHUP', reload.now)
+  const all = [...ticks, { name: 'config', tick: reload.tick }]
+  const unschedule = startSchedule(all, (name, error) =>
     log.error(
       { tick: name, error: error instanceof Error ? error.name : 'unknown' },
       'tick failed',
     ),
   )
   log.info(
-    { issuer: config.issuer, upstreams: config.upstreams.size, services: config.services.size },
+    {
+      issuer: config.issuer,
+      upstreams: config.upstreams.size,
+      disabled: config.disabled.size,
+      services: config.services.size,
+    },
     'ready',
   )
 
   const stop = (signal: string): void => {
     log.info({ signal }, 'stopping: requests under way are answered first')
     for (const again of ['SIGTERM', 'SIGINT'] as const) process.once(again, () => process.exit(1))
-    const longest = Math.max(0, ...[...config.upstreams.values()].map(each => each.deadline))
+    const longest = Math.max(0, ...[...current.upstreams.values()].map(each => each.deadline))
     const late = setTimeout(
       () => {
         log.warn('stopping: calls to EHRs took too long and are ended')
@@ -77,6 +97,26 @@ async function start(path: string): Promise<void> {
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop)
 }
+
+/** The config as it is now, with its keys. @throws ConfigError with every complaint */
+function readNext(path: string, before: Config): { config: Config; signers: Signers } {
+  let signers: Signers = new Map()
+  const config = readConfig(path, candidate => {
+    const loaded = loadSigners(candidate)
+    signers = loaded.signers
+    return [...loaded.complaints, ...frozenFaults(before, candidate)]
+  })
+  return { config, signers }
+}
+
+function keptFacts(error: unknown): object {
+  if (error instanceof ConfigError)
+    return { code: error.code, complaints: error.complaints.slice(0, MOST_COMPLAINTS) }
+  return { code: 'internal', error: error instanceof Error ? error.name : 'unknown' }
+}
+
+/** What one line of the log should bear; `npm start` with the same config shows them all. */
+const MOST_COMPLAINTS = 20
 
 /** On a socket that its owner alone may open, or on a port of this machine. */
 async function listenForOperators(

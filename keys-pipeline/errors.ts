@@ -121,6 +121,10 @@ export const CODES = {
     'Make a rule for the branch that requires the check judge-keys: Settings → Rules → Rulesets.',
   branch_review_missing:
     'Make a rule for the branch that requires a pull request and a review from code owners: Settings → Rules → Rulesets.',
+  deployment_behind:
+    'Look at the newest run of publish-keys; a failed deployment is repeated by a new commit.',
+  branch_taken:
+    'See whose commits those are; delete the branch if they are of no use, and propose again.',
   actions_not_pinned:
     'Tick Settings → Actions → General → Require actions to be pinned to a full-length commit SHA. To see it, a token needs Administration: read.',
   tls_unusable:

@@ -67,43 +67,48 @@ export const LIFECYCLE_FILE = 'lifecycle.json'
 /** A missing file is an empty one. Refused: `lifecycle_unreadable`. */
 export function readLifecycle(folder: string, show: (path: string) => string): Lifecycle {
   const path = join(folder, LIFECYCLE_FILE)
-  const refuse = (message: string) =>
-    new PipelineError(finding('lifecycle_unreadable', show(path), message))
-  const value = parse(path, refuse)
-  return value === null ? {} : openLifecycle(value, refuse)
+  const text = textOf(path, show)
+  return text === null ? {} : parseLifecycle(text, show(path))
 }
 
-function openLifecycle(value: unknown, refuse: (message: string) => PipelineError): Lifecycle {
+function textOf(path: string, show: (path: string) => string): string | null {
+  try {
+    return readPlainFile(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOTDIR') return null
+    throw unreadable(show(path), `cannot be read (${code})`)
+  }
+}
+
+/** What the file says, which lies anywhere. Refused: `lifecycle_unreadable`. */
+export function parseLifecycle(text: string, file: string): Lifecycle {
+  const value = jsonIn(text, file)
   const [good, errors] = document.Errors(value)
   if (!good)
-    throw refuse(
+    throw unreadable(
+      file,
       `${errors[0]?.instancePath || '/'} ${errors[0]?.message ?? 'is not in the expected form'}`,
     )
   const { keys } = value as Static<typeof Document>
   for (const [print, { created, retired }] of Object.entries(keys)) {
     const times = { created, 'retired/at': retired?.at, 'retired/liveSince': retired?.liveSince }
     const odd = Object.entries(times).find(([, time]) => time !== undefined && !isTime(time))
-    if (odd) throw refuse(`/keys/${print}/${odd[0]} is no time that there is`)
+    if (odd) throw unreadable(file, `/keys/${print}/${odd[0]} is no time that there is`)
   }
   return keys
 }
 
-function parse(path: string, refuse: (message: string) => PipelineError): unknown {
-  let text: string | null
-  try {
-    text = readPlainFile(path)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOTDIR') return null
-    throw refuse(`cannot be read (${code})`)
-  }
-  if (text === null) return null
+function jsonIn(text: string, file: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw refuse('not valid JSON')
+    throw unreadable(file, 'not valid JSON')
   }
 }
+
+const unreadable = (file: string, message: string): PipelineError =>
+  new PipelineError(finding('lifecycle_unreadable', file, message))
 
 /**
  * One environment's keys against its own past: `retired_key_returns`; `kid_changed` where a kid that another key had

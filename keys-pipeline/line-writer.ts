@@ -13,8 +13,9 @@ export interface LineWriter {
 const MOST_WAITING = 4 * 1024 * 1024
 
 /**
- * Lines to a file descriptor, or to a file (appended, 0600), such that what becomes of them is never the server's trouble: where nobody reads (EPIPE)
- * or the disk is full they are lost and counted. A reader that is only slow has some megabytes of time.
+ * Lines to a file descriptor, or to a file (appended, 0600), such that what becomes of them is never the server's
+ * trouble: where nobody reads (EPIPE) or the disk is full they are lost and counted. A reader that is only slow has some
+ * megabytes of time.
  */
 export function lineWriter(
   to: number | string,
@@ -52,7 +53,7 @@ export function lineWriter(
       if (!ended) stream.write(line)
     },
     reopen: () => {
-      if (typeof to === 'string') stream.reopen()
+      if (typeof to === 'string' && !ended) stream.reopen()
     },
     end: () => {
       ended = true

@@ -3,13 +3,20 @@ import { type Finding, finding, PipelineError, refuseAny } from './errors.ts'
 import { openKeyFile } from './forms.ts'
 import { type PublicKey, type Registered, toPublicKey } from './jwk.ts'
 import { ENVIRONMENTS, type Environment, judgeAcross, judgeKeySet } from './key-set.ts'
-import { judgeReturns, type Lifecycle, readLifecycle } from './lifecycle.ts'
+import {
+  judgeReturns,
+  LIFECYCLE_FILE,
+  type Lifecycle,
+  parseLifecycle,
+  readLifecycle,
+} from './lifecycle.ts'
 import {
   readBeside,
   readEnvironmentFolder,
   readPaths,
   type SourceFile,
   type Sources,
+  sortEnvironmentFiles,
 } from './read.ts'
 import { render, type Site, type Templates } from './render.ts'
 import type { Settings } from './settings.ts'
@@ -55,19 +62,42 @@ export function judgeKeys(folder: string, show: Show): Judgement {
     production: readEnvironment(join(folder, 'production'), show),
     nonprod: readEnvironment(join(folder, 'nonprod'), show),
   }
-  const all = [read.production, read.nonprod]
   const beside = readBeside(folder, ENVIRONMENTS, show)
   const secrets = openAll(beside).flatMap(file =>
     file.findings.filter(each => each.code.startsWith('private_')),
   )
+  return together(read, show(folder), [...beside.findings, ...secrets])
+}
+
+/** The same of files that are in a commit, or would be: each environment's, with their paths below `folder`. */
+export function judgeFiles(
+  folder: string,
+  files: Record<Environment, readonly { path: string; bytes: Buffer }[]>,
+): Judgement {
+  const judged = (environment: Environment): ReadEnvironment => {
+    const place = `${folder}/${environment}`
+    const path = `${place}/${LIFECYCLE_FILE}`
+    const record = files[environment].find(each => each.path === path)
+    return judgeEnvironment(place, sortEnvironmentFiles(files[environment]), () =>
+      record ? parseLifecycle(record.bytes.toString('utf8'), path) : {},
+    )
+  }
+  return together({ production: judged('production'), nonprod: judged('nonprod') }, folder, [])
+}
+
+function together(
+  read: Record<Environment, ReadEnvironment>,
+  place: string,
+  others: readonly Finding[],
+): Judgement {
+  const all = [read.production, read.nonprod]
   const findings = [
     ...all.flatMap(each => each.findings),
     ...judgeAcross(read.production.keys, read.nonprod.keys),
-    ...beside.findings,
-    ...secrets,
+    ...others,
   ]
   if (!all.some(each => each.begun)) {
-    findings.push(finding('set_empty', show(folder), 'there is no key in either environment'))
+    findings.push(finding('set_empty', place, 'there is no key in either environment'))
   }
   return {
     environments: read,
@@ -83,27 +113,35 @@ interface ReadEnvironment extends EnvironmentKeys {
   begun: boolean
 }
 
-function readEnvironment(place: string, show: Show): ReadEnvironment {
-  const sources = readEnvironmentFolder(place, show)
+const readEnvironment = (place: string, show: Show): ReadEnvironment =>
+  judgeEnvironment(show(place), readEnvironmentFolder(place, show), () =>
+    readLifecycle(place, show),
+  )
+
+function judgeEnvironment(
+  place: string,
+  sources: Sources,
+  readRecord: () => Lifecycle,
+): ReadEnvironment {
   const opened = openAll(sources)
   const keys = opened.flatMap(file => file.keys)
   const findings = [
     ...sources.findings,
     ...opened.flatMap(file => file.findings),
-    ...judgeKeySet(keys, show(place)),
+    ...judgeKeySet(keys, place),
   ]
-  const lifecycle = lifecycleOf(place, show, findings)
+  const lifecycle = lifecycleOf(readRecord, findings)
   findings.push(...judgeReturns(keys, lifecycle))
   const begun = sources.files.length + findings.length + Object.keys(lifecycle).length > 0
   if (begun && keys.length + findings.length === 0) {
-    findings.push(finding('set_empty', show(place), 'the key set has no key left'))
+    findings.push(finding('set_empty', place, 'the key set has no key left'))
   }
   return { keys, lifecycle, findings, files: sources.files.length, begun }
 }
 
-function lifecycleOf(place: string, show: Show, findings: Finding[]): Lifecycle {
+function lifecycleOf(readRecord: () => Lifecycle, findings: Finding[]): Lifecycle {
   try {
-    return readLifecycle(place, show)
+    return readRecord()
   } catch (error) {
     if (!(error instanceof PipelineError)) throw error
     findings.push(...error.findings)

@@ -31,6 +31,7 @@ type Show = (path: string) => string
 export const MOST_BYTES = 1024 * 1024
 
 const KEY_FILE = /\.(pem|crt|cer|der|pub|jwk|jwks|json|key|p12|pfx|p8)$/i
+const NO_KEY_FILE = 'not a kind of file that holds a key'
 /** Files that tools put beside keys and that no one publishes. */
 const BESIDE = new Set([
   '.gitkeep',
@@ -67,6 +68,18 @@ export function readEnvironmentFolder(folder: string, show: Show): Sources {
     else reader.complain('file_not_regular', folder, 'not a folder')
   })
   return reader.found
+}
+
+/** The same of files that lie in no folder here, such as those of a commit, each with its whole path. */
+export function sortEnvironmentFiles(files: readonly { path: string; bytes: Buffer }[]): Sources {
+  const found: Sources = { files: [], findings: [] }
+  for (const { path, bytes } of [...files].sort((a, b) => (a.path < b.path ? -1 : 1))) {
+    const [name = '', ...folders] = path.split('/').reverse()
+    if (BESIDE.has(name) || folders.some(each => NOT_ENTERED.test(each))) continue
+    if (KEY_FILE.test(name)) found.files.push({ file: path, folder: dirname(path), bytes })
+    else found.findings.push(finding('file_unknown', path, NO_KEY_FILE))
+  }
+  return found
 }
 
 /**
@@ -153,7 +166,7 @@ class Reader {
       if (!NOT_ENTERED.test(entry.name) && !entry.isSymbolicLink()) this.folder(path, root)
     } else if (BESIDE.has(entry.name)) return
     else if (KEY_FILE.test(entry.name)) this.file(path, folder)
-    else this.complain('file_unknown', path, 'not a kind of file that holds a key')
+    else this.complain('file_unknown', path, NO_KEY_FILE)
   }
 }
 

@@ -1,17 +1,24 @@
-import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import type { Server as SecureServer } from 'node:tls'
+import { finished } from 'node:stream'
+import { createSecureContext, type Server as SecureServer } from 'node:tls'
 import etag from '@fastify/etag'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { boundedAgent, boundedPath, type LogLine, senderOf, sitePathOf } from './access-log.ts'
-import { finding, PipelineError, refuseAny } from './errors.ts'
+import {
+  type Access,
+  boundedAgent,
+  boundedPath,
+  type LogLine,
+  senderOf,
+  sitePathOf,
+} from './access-log.ts'
+import { type Connections, watchConnections } from './connections.ts'
+import { finding, PipelineError } from './errors.ts'
 import { type CACHE, headersOf } from './headers.ts'
-import { type PublicKey, toPublicKey } from './jwk.ts'
 import { addressIn, isWithin, type Network } from './networks.ts'
-import type { Judgement, Show } from './pipeline.ts'
-import { render, type Site, type Templates } from './render.ts'
-import type { Settings } from './settings.ts'
+import type { Show } from './pipeline.ts'
+import type { Site } from './render.ts'
 
 export interface Served {
   cache: (typeof CACHE)[keyof typeof CACHE]
@@ -27,16 +34,27 @@ export interface Identity {
   key: Buffer
 }
 
-const METHODS = 'GET, HEAD'
+const METHODS = ['GET', 'HEAD']
 
-/** Milliseconds: a client that dribbles, or stays and asks nothing, holds no connection for long. */
-const PATIENCE = { requestTimeout: 10_000, keepAliveTimeout: 10_000, connectionTimeout: 30_000 }
+/**
+ * Milliseconds. A client that dribbles holds no connection for long; one that is done is kept for longer than proxies
+ * keep theirs (60 s mostly), or a proxy would ask on a connection that we are closing, and answer 502.
+ */
+const PATIENCE = { requestTimeout: 10_000, connectionTimeout: 30_000, keepAliveTimeout: 75_000 }
+const LIMITS = {
+  headersTimeout: PATIENCE.requestTimeout,
+  connectionsCheckingInterval: 1000,
+  maxHeaderSize: 16 * 1024,
+  // Answered by `refusal`, since what Node answers by itself is in no log.
+  requireHostHeader: false,
+}
 /** Connections at once; hundreds of hospitals make a handful a minute. */
 const MOST_CONNECTIONS = 2000
 
 /**
  * The site over HTTP or HTTPS, byte for byte, with the headers of design §4; `site` is asked for each request, and a
- * request is answered from one site. Returned unlistened.
+ * request is answered from one site. Every answer and every connection without one has a line in the log. Returned
+ * unlistened.
  */
 export async function buildServer(
   site: () => Site,
@@ -44,51 +62,61 @@ export async function buildServer(
 ): Promise<FastifyInstance> {
   const options = {
     ...PATIENCE,
-    ...(trusted.length > 0 && { trustProxy: trustIn(trusted) }),
-    clientErrorHandler: refuseHalfRequest(now, log),
+    // Who is heard is answered, also while the server stops.
+    return503OnClosing: false,
+    ...(trusted.length > 0 && { trustProxy: (peer: string) => isTrusted(peer, trusted) }),
+    // One route for all: the framework's router has answers of its own, which no log would have.
+    rewriteUrl: () => '/',
+    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) =>
+      endConnection(error, socket, connections),
   }
   const server: FastifyInstance = tls
-    ? (fastify({
-        ...options,
-        https: { ...tls, minVersion: 'TLSv1.2' },
-      }) as unknown as FastifyInstance)
-    : fastify(options)
+    ? (fastify({ ...options, https: { ...LIMITS, ...TLS, ...tls } }) as unknown as FastifyInstance)
+    : fastify({ ...options, http: LIMITS })
   server.server.maxConnections = MOST_CONNECTIONS
-  server.server.on('drop', (data?: { remoteAddress?: string }) => {
-    const address = addressIn(data?.remoteAddress)
-    log({ time: iso(now), event: 'connection_failed', address, reason: 'too many connections' })
+  const connections = watchConnections(server.server, {
+    secure: tls !== undefined,
+    tell: ({ address, reason, quiet }) => {
+      if (quiet && address !== null && isWithin(address, trusted)) return
+      log({ time: iso(now), event: 'connection_failed', address, reason })
+    },
   })
-  await server.register(etag, { algorithm: 'sha256' })
-  // Nothing that is sent to us is of any use, so it is not kept either.
-  server.removeAllContentTypeParsers()
-  server.addContentTypeParser('*', (_, payload, done) => {
-    payload.resume()
-    done(null)
-  })
-  server.get('/*', (request, reply) =>
-    answer(site(), sitePathOf(request.raw.url ?? '/'), cache, reply),
-  )
-  server.setNotFoundHandler((request, reply) =>
-    METHODS.includes(request.method)
-      ? answer(site(), sitePathOf(request.raw.url ?? '/'), cache, reply)
-      : reply
-          .code(405)
-          .header('Allow', METHODS)
-          .type('text/plain; charset=utf-8')
-          .send('Only GET and HEAD\n'),
-  )
-  server.addHook('onResponse', async (request, reply) => {
-    log({
-      time: iso(now),
-      ...senderOf(request.ips ?? [request.socket.remoteAddress], forwardedIn(request)),
-      userAgent: boundedAgent(request.headers['user-agent']),
-      method: request.method,
-      path: boundedPath(request.raw.url ?? ''),
-      status: reply.statusCode,
-      bytes: sentBytes(request, reply),
+  // An expectation may be ignored (RFC 9110 §10.1.1); what Node would answer is in no log.
+  server.server.on('checkExpectation', (...asked) => server.server.emit('request', ...asked))
+
+  server.addHook('onRequest', async (request, reply) => {
+    connections.asked(request.socket)
+    const asked = askedIn(request)
+    // Not by the hook onResponse, which never hears of an answer that broke off.
+    finished(reply.raw, brokenOff => {
+      const { statusCode: status } = reply
+      const sendsNothing = brokenOff != null || asked.method === 'HEAD' || status === 304
+      const bytes = sendsNothing ? 0 : Number(reply.getHeader('content-length') ?? 0)
+      log({ time: iso(now), ...asked, status, bytes })
     })
+    const refused = refusal(request)
+    if (refused === null) return
+    reply.code(refused.status).headers({ ...refused.headers, Connection: 'close' })
+    return reply.type('text/plain; charset=utf-8').send(`${refused.text}\n`)
   })
+  await server.register(etag, { algorithm: 'sha256', replyWith304: false })
+  server.addHook('onSend', async ({ headers }, reply, payload) => {
+    const known = isKnown(headers['if-none-match'], String(reply.getHeader('etag')))
+    if (reply.statusCode !== 200 || !known) return payload
+    reply.code(304)
+    return ''
+  })
+  server.get('/', (request, reply) => answer(site(), sitePathOf(request.originalUrl), cache, reply))
   return server
+}
+
+/** What we do not answer with the site, whatever the path. */
+function refusal({ method, headers, raw }: FastifyRequest) {
+  if (!METHODS.includes(method))
+    return { status: 405, headers: { Allow: METHODS.join(', ') }, text: 'Only GET and HEAD' }
+  if (raw.httpVersion === '1.1' && headers.host === undefined)
+    return { status: 400, headers: {}, text: 'A Host header is missing' }
+  return null
 }
 
 function answer(
@@ -108,43 +136,53 @@ function answer(
   )
 }
 
+const TLS = { minVersion: 'TLSv1.2', handshakeTimeout: 10_000 } as const
+
 /** A certificate that was renewed, for the connections that begin from now on. */
 export function takeIdentity(server: FastifyInstance, { cert, key }: Identity): void {
   const secure = server.server as unknown as SecureServer
-  secure.setSecureContext({ cert, key, minVersion: 'TLSv1.2' })
+  secure.setSecureContext({ cert, key, minVersion: TLS.minVersion })
 }
 
-const trustIn =
-  (networks: readonly Network[]) =>
-  (address: string): boolean => {
-    const read = addressIn(address)
-    return read !== null && isWithin(read, networks)
+function isTrusted(peer: string, trusted: readonly Network[]): boolean {
+  const address = addressIn(peer)
+  return address !== null && isWithin(address, trusted)
+}
+
+/** By the parser's or the timer's code; everything else that is no request is 400. */
+const STATUS: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+}
+
+function endConnection(
+  { code = 'no code' }: NodeJS.ErrnoException,
+  socket: Socket,
+  connections: Connections,
+): void {
+  // Who went away is told of when the connection is closed, if nothing was asked on it.
+  if (code !== 'ECONNRESET' && code !== 'EPIPE') connections.refused(socket, code)
+  if (/^(HPE|ERR_HTTP)_/.test(code) && socket.writable)
+    socket.end(
+      `HTTP/1.1 ${STATUS[code] ?? '400 Bad Request'}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+    )
+  else socket.destroy()
+}
+
+/** Read when the request comes: of a socket that was reset the address is gone. */
+function askedIn(request: FastifyRequest): Omit<Access, 'time' | 'status' | 'bytes'> {
+  const { headers, method, originalUrl, ips, socket } = request
+  const { 'user-agent': agent, 'x-forwarded-for': forwarded } = headers
+  return {
+    ...senderOf(ips ?? [socket.remoteAddress], forwarded?.toString()),
+    ...{ userAgent: boundedAgent(agent), method, path: boundedPath(originalUrl) },
   }
-
-const forwardedIn = ({ headers }: FastifyRequest): string | undefined => {
-  const { 'x-forwarded-for': header } = headers
-  return Array.isArray(header) ? header.join(',') : header
 }
 
-/** What never became a request is told too: a hospital whose TLS does not fit ours shows nowhere else. */
-function refuseHalfRequest(now: () => number, log: Served['log']) {
-  return (error: NodeJS.ErrnoException, socket: Socket): void => {
-    log({ time: iso(now), event: 'connection_failed', ...failureOf(error, socket) })
-    if (socket.writable && error.code !== 'ECONNRESET')
-      socket.write('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
-    socket.destroy(error)
-  }
-}
-
-const failureOf = ({ code, name }: NodeJS.ErrnoException, { remoteAddress }: Socket) => ({
-  address: addressIn(remoteAddress),
-  reason: code ?? name,
-})
-
-function sentBytes({ method }: FastifyRequest, reply: FastifyReply): number {
-  if (method === 'HEAD' || reply.statusCode === 304) return 0
-  if (reply.raw.destroyed && !reply.raw.writableFinished) return 0
-  return Number(reply.getHeader('content-length') ?? 0)
+/** @see RFC 9110 §13.1.2: a list, compared weakly, or `*` for whatever there is. */
+function isKnown(ifNoneMatch: string | undefined, etag: string): boolean {
+  const named = ifNoneMatch?.match(/(?:W\/)?"[^"]*"|\*/g) ?? []
+  return named.some(each => each === '*' || each.replace(/^W\//, '') === etag)
 }
 
 const iso = (now: () => number): string => new Date(now()).toISOString()
@@ -156,7 +194,8 @@ export async function listenOn(
   port: number,
 ): Promise<string> {
   try {
-    return await server.listen({ host, port })
+    // For `localhost` Fastify makes a second server, which would never hear of a renewed certificate.
+    return await server.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port })
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     throw new PipelineError(
@@ -177,42 +216,20 @@ export function readIdentity(certFile: string, keyFile: string, show: Show): Ide
   }
   const [cert, key] = [read(certFile), read(keyFile)]
   try {
-    if (new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) return { cert, key }
+    if (new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
+      createSecureContext({ cert, key })
+      return { cert, key }
+    }
   } catch {
     throw new PipelineError(
-      finding('tls_unusable', show(certFile), 'not a certificate and its private key in PEM'),
+      finding(
+        'tls_unusable',
+        show(certFile),
+        'not a certificate and its private key in PEM that TLS takes',
+      ),
     )
   }
   throw new PipelineError(
     finding('tls_unusable', show(keyFile), 'not the private key of the certificate'),
   )
-}
-
-/** The site as `serve --dev` shows it: built in memory, with a throw-away key where nonprod has none. */
-export function devSite(
-  judgement: Judgement,
-  settings: Settings,
-  templates: Templates,
-  note: (text: string) => void,
-): Site {
-  refuseAny(judgement.findings.filter(each => each.code !== 'set_empty'))
-  const { production, nonprod } = judgement.environments
-  if (nonprod.keys.length > 0) return render(judgement.environments, settings, templates, null)
-  note(
-    'dev: there is no nonprod key, so one was made that signs nothing and is gone when this stops',
-  )
-  return render(
-    { production, nonprod: { ...nonprod, keys: [devKey()] } },
-    settings,
-    templates,
-    null,
-  )
-}
-
-/** A throw-away key for `serve --dev`; its private half is gone when this returns. `build` refuses its kid. */
-function devKey(): PublicKey {
-  const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const { key } = toPublicKey(publicKey.export({ format: 'jwk' }), '(in memory)')
-  if (key === null) throw new Error('a key without findings is a key')
-  return { ...key, jwk: { ...key.jwk, kid: `dev-${key.thumbprint.slice(0, 12)}` } }
 }

@@ -111,9 +111,9 @@ export function removeFile(path: string, show: Show): void {
   })
 }
 
-/** Adds to the end of a file that somebody else made. Refused: `write_failed`. */
-export function appendTo(path: string, text: string, show: Show): void {
-  guarded(path, show, () => appendFileSync(path, text))
+/** Adds to the end of a file, mostly one that somebody else made. Refused: `write_failed`. */
+export function appendTo(path: string, text: string, show: Show, mode = 0o666): void {
+  guarded(path, show, () => appendFileSync(path, text, { mode }))
 }
 
 /** Makes the folder and its parents. Refused: `write_failed`. */

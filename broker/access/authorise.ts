@@ -1,6 +1,7 @@
 import { BrokerError } from '../errors.ts'
 import { coverage, parseScopeList } from '../scopes.ts'
-import { askable, type Grant } from './policy.ts'
+import { sameBase } from '../urls.ts'
+import { askable, type Grant, type Target } from './policy.ts'
 
 /** What a service asks for. */
 export interface Ask {
@@ -11,8 +12,6 @@ export interface Ask {
   scope: string | undefined
 }
 
-type Target = Pick<Grant['upstream'], 'id' | 'fhirBase'>
-
 /** What it gets: the grant, and the scopes to ask the EHR for. */
 export interface Authorised {
   grant: Grant
@@ -21,16 +20,21 @@ export interface Authorised {
 
 /**
  * The grant that answers the ask, or the rule that says no. Pure; decided anew on every request, before any cache.
+ * `disabled` are the upstreams of the service's grants that are switched off. They take part in what the ask means:
+ * whether one is on or off never makes the same request mean another.
  *
  * Refused: `target_missing`, `target_several`, `target_ambiguous`, `upstream_unknown` and `upstream_not_granted` (the
- * same from outside), `scope_malformed`, `scope_not_granted`.
+ * same from outside), `upstream_disabled`, `scope_malformed`, `scope_not_granted`.
  */
 export function authorise(
   grants: readonly Grant[],
   ask: Ask,
   upstreams: readonly Target[],
+  disabled: readonly Target[] = [],
 ): Authorised {
-  const grant = pick(grants, ask, upstreams)
+  const target = pick([...grants.map(each => each.upstream), ...disabled], ask, upstreams)
+  const grant = grants.find(({ upstream }) => upstream.id === target.id)
+  if (!grant) throw new BrokerError('upstream_disabled', { upstream: target.id })
   if (ask.scope === undefined) return { grant, scopes: askable(grant, grant.scopes) }
   const covered = coverage(grant.scopes)
   const scopes = parseScopeList(ask.scope)
@@ -50,33 +54,25 @@ export function refuseExcess({ upstream, scopes }: Grant, granted: string): void
   })
 }
 
-function pick(grants: readonly Grant[], ask: Ask, upstreams: readonly Target[]): Grant {
+function pick(granted: readonly Target[], ask: Ask, upstreams: readonly Target[]): Target {
   const { resources, audience } = ask
   if (resources.length > 1) throw new BrokerError('target_several')
   if (resources.length === 0 && audience === undefined) {
-    const [only, ...others] = grants
+    const [only, ...others] = granted
     if (only && others.length === 0) return only
     throw new BrokerError(only ? 'target_missing' : 'upstream_not_granted')
   }
-  const [grant, ...others] = grants.filter(({ upstream }) => isTarget(upstream, ask))
-  if (grant && others.length === 0) return grant
-  if (grant) throw new BrokerError('target_ambiguous')
+  const [found, ...others] = granted.filter(each => isTarget(each, ask))
+  if (found && others.length === 0) return found
+  if (found) throw new BrokerError('target_ambiguous')
   throw new BrokerError(
     upstreams.some(each => isTarget(each, ask)) ? 'upstream_not_granted' : 'upstream_unknown',
   )
 }
 
 /** Whether an upstream is the one that is asked for. */
-function isTarget(
-  upstream: { id: string; fhirBase: string },
-  { resources, audience }: Ask,
-): boolean {
+function isTarget(upstream: Target, { resources, audience }: Ask): boolean {
   const [resource] = resources
   if (audience !== undefined && audience !== upstream.id) return false
   return resource === undefined || sameBase(resource) === sameBase(upstream.fhirBase)
-}
-
-/** A URL after normalisation, without one slash at the end. */
-export function sameBase(url: string): string | null {
-  return URL.canParse(url) ? new URL(url).href.replace(/\/$/, '') : null
 }

@@ -1,4 +1,4 @@
-import type { Upstream } from '../upstream/upstream.ts'
+import type { DisabledUpstream, Upstream } from '../upstream/upstream.ts'
 
 /** What one service may have at one upstream. */
 export interface Grant {
@@ -6,14 +6,19 @@ export interface Grant {
   scopes: readonly string[]
 }
 
+/** How an upstream is asked for. */
+export type Target = Pick<Upstream, 'id' | 'fhirBase'>
+
 /** Who may have what, as one config generation says. */
 export interface Policy {
   /** SHA-256 of the config. */
   generation: string
   secretsOf: (service: string) => readonly string[] | undefined
   grantsOf: (service: string) => readonly Grant[]
-  /** Every upstream there is, granted or not. */
-  upstreams: readonly Upstream[]
+  /** What it was granted at upstreams that are switched off. */
+  disabledOf: (service: string) => readonly DisabledUpstream[]
+  /** Every upstream there is, granted or not, switched off or not. */
+  upstreams: readonly Target[]
 }
 
 export interface ServiceRules {
@@ -26,6 +31,7 @@ export function compilePolicy(
   generation: string,
   services: ReadonlyMap<string, ServiceRules>,
   upstreams: ReadonlyMap<string, Upstream>,
+  disabled: ReadonlyMap<string, DisabledUpstream> = new Map(),
 ): Policy {
   const grants = new Map(
     [...services].map(([id, rules]) => [
@@ -36,11 +42,18 @@ export function compilePolicy(
       }),
     ]),
   )
+  const off = new Map(
+    [...services].map(([id, rules]) => [
+      id,
+      rules.grants.flatMap(({ upstream }) => disabled.get(upstream) ?? []),
+    ]),
+  )
   return {
     generation,
     secretsOf: service => services.get(service)?.secretSha256,
     grantsOf: service => grants.get(service) ?? [],
-    upstreams: [...upstreams.values()],
+    disabledOf: service => off.get(service) ?? [],
+    upstreams: [...upstreams.values(), ...disabled.values()],
   }
 }
 

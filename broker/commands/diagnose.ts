@@ -4,18 +4,7 @@ import { systemClock } from '../clock.ts'
 import { ConfigError, readConfig } from '../config.ts'
 import type { Examined } from '../diagnosis/examine.ts'
 import { diagnosisReport, isHealthy } from './diagnose-report.ts'
-
-/** What `diagnose` knows of the process; `cli.ts` gives it. */
-export interface DiagnoseTerminal {
-  print: (text: string) => void
-  /** Beside the result: progress. */
-  note: (text: string) => void
-  printJson: (value: unknown) => void
-  /** The exit status becomes 1. */
-  fail: () => void
-  /** A path that the user gave, made absolute. */
-  path: (given: string) => string
-}
+import type { Terminal } from './terminal.ts'
 
 interface DiagnoseOptions {
   config: string
@@ -25,7 +14,7 @@ interface DiagnoseOptions {
 }
 
 /** `diagnose`: why one EHR says no, without a running broker. */
-export function diagnoseCommand(program: Command, terminal: DiagnoseTerminal): void {
+export function diagnoseCommand(program: Command, terminal: Terminal): void {
   program
     .command('diagnose')
     .description(
@@ -45,7 +34,7 @@ async function run(
   id: string,
   { config: file, token, patient, json }: DiagnoseOptions,
   command: Command,
-  terminal: DiagnoseTerminal,
+  terminal: Terminal,
 ): Promise<void> {
   const opened = open(file, terminal)
   if (opened === null) return
@@ -68,7 +57,7 @@ async function run(
   if (!isHealthy(facts, causes)) terminal.fail()
 }
 
-function open(file: string, { path, note, fail }: DiagnoseTerminal) {
+function open(file: string, { path, note, fail }: Terminal) {
   let signers: ReturnType<typeof loadSigners>['signers'] = new Map()
   try {
     const config = readConfig(path(file), candidate => {

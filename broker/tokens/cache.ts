@@ -3,6 +3,7 @@ import { type Clock, type Instant, remaining, type Span } from '../clock.ts'
 import type { BrokerError } from '../errors.ts'
 import type { UpstreamToken } from '../upstream/exchange.ts'
 import type { Upstream } from '../upstream/upstream.ts'
+import type { Source } from './shared-fetch.ts'
 
 /** A token as it is kept. Times are milliseconds. */
 export interface HeldToken {
@@ -11,6 +12,7 @@ export interface HeldToken {
   sha256: string
   scope: string
   kid: string
+  source: Source
   sentAt: Instant
   life: number
   /** Past this much of its life it is refreshed behind the callers' backs. */
@@ -50,6 +52,8 @@ export interface TokenCache {
   /** How often in a row the key was refused. */
   refusals: (key: string) => number
   refuse: (key: string, refusal: Span & { error: BrokerError }) => void
+  /** Forgets what was refused: what was wrong may have been mended. */
+  forgive: () => void
   /** Lets go of every token that has run out. */
   sweep: () => void
   entries: () => IterableIterator<[string, Entry]>
@@ -76,11 +80,7 @@ export function memoryCache(clock: Clock, mostEntries: number = MOST_ENTRIES): T
     keep: (key, token, wanted) => {
       refusals.delete(key)
       const entry = entries.get(key)
-      const now = clock()
-      const isBetter = entry?.isSuspect
-        ? entry.token.sha256 !== token.sha256
-        : entry === undefined || left(entry.token, now) < left(token, now)
-      if (entry && !isBetter) return entry.token
+      if (entry && !isBetter(token, entry, clock())) return entry.token
       if (entry) drop(key, entry)
       const { fetchedForTtl, reported } = entry ?? { fetchedForTtl: null, reported: null }
       const fresh = { rest: null, failures: 0, isSuspect: false }
@@ -99,11 +99,18 @@ export function memoryCache(clock: Clock, mostEntries: number = MOST_ENTRIES): T
     refusals: key => refusals.get(key)?.times ?? 0,
     refuse: (key, refusal) =>
       put(refusals, key, { ...refusal, times: (refusals.get(key)?.times ?? 0) + 1 }, mostEntries),
+    forgive: () => refusals.clear(),
     sweep: () => {
       for (const [key, entry] of entries) if (left(entry.token, clock()) <= 0) drop(key, entry)
     },
     entries: () => entries.entries(),
   }
+}
+
+/** Whether the token takes the place of the one that is held: it lives longer, or that one is suspect. */
+export function isBetter(token: HeldToken, { token: present, isSuspect }: Entry, now: Instant) {
+  if (isSuspect) return token.sha256 !== present.sha256
+  return left(present, now) < left(token, now)
 }
 
 /** Milliseconds that the token still lives, by the clock that says sooner. */
@@ -117,7 +124,7 @@ export const isOver = (span: Span, now: Instant): boolean =>
 const MOST_LEAD = 300_000
 
 /** The token with its times. `chance` (0 to 1) shortens the lead by up to a fifth, so that many do not go at once. */
-export function held(token: UpstreamToken, chance: number): HeldToken {
+export function held(token: UpstreamToken, source: Source, chance: number): HeldToken {
   const { accessToken, scope, kid, sentAt } = token
   const life = token.life * 1000
   const lead = Math.min(life / 3, MOST_LEAD) * (1 - chance / 5)
@@ -126,6 +133,7 @@ export function held(token: UpstreamToken, chance: number): HeldToken {
     sha256: hash('sha256', accessToken, 'hex'),
     scope,
     kid,
+    source,
     sentAt,
     life,
     soft: life - lead,

@@ -1,16 +1,18 @@
 import type { Clock } from '../clock.ts'
 import { asBrokerError, BrokerError } from '../errors.ts'
-import type { Exchange } from '../upstream/exchange.ts'
+import type { Exchange, UpstreamToken } from '../upstream/exchange.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import {
   type Entry,
   type HeldToken,
   held,
+  isBetter,
   isOver,
   left,
   type TokenCache,
   type Wanted,
 } from './cache.ts'
+import type { Share } from './shared-fetch.ts'
 import type { Flights } from './single-flight.ts'
 
 /** Milliseconds. A token with less is never handed out: the caller could not use it. */
@@ -30,6 +32,8 @@ export interface FetchPorts {
   cache: TokenCache
   flights: Flights<HeldToken>
   exchange: Exchange
+  /** What other brokers have, before the EHR is called. */
+  share: Share
   /** Whether this upstream ever gave a token. */
   hasWorked: (upstream: Upstream) => boolean
   /** Told of each fetch that failed without a caller being told, since an older token served it. */
@@ -37,17 +41,33 @@ export interface FetchPorts {
 }
 
 /**
- * The next token of a key, from the EHR: one call however many ask. What would be refused again at once is remembered,
- * so that a caller who asks in a loop costs the EHR nothing.
+ * The next token of a key, from another broker or the EHR: one call however many ask. What would be refused again at
+ * once is remembered, so that a caller who asks in a loop costs the EHR nothing. `least` is in milliseconds: another
+ * broker's token that lives shorter will not do, unless the EHR gives none that long.
  *
  * Refused: what the exchange refuses; `upstream_life_too_short`, remembered for the life that the EHR gave.
  */
-export function fetchToken(ports: FetchPorts, key: string, wanted: Wanted): Promise<HeldToken> {
-  const { clock, chance, cache, flights, exchange } = ports
+export function fetchToken(
+  ports: FetchPorts,
+  key: string,
+  wanted: Wanted,
+  least: number = FLOOR,
+): Promise<HeldToken> {
+  const { clock, chance, cache, flights, exchange, share } = ports
   const { upstream, scopes } = wanted
+  const isGood = (got: UpstreamToken): boolean => {
+    const [token, now, entry] = [held(got, 'shared', 0), clock(), cache.entry(key)]
+    if (left(token, now) < Math.max(FLOOR, least > token.life ? 0 : least)) return false
+    if (entry === undefined) return true
+    // What another broker held before the one that is suspect came is no cure for it.
+    if (entry.isSuspect && got.sentAt.wall <= entry.token.sentAt.wall) return false
+    return isBetter(token, entry, now)
+  }
   return flights.run(key, async () => {
-    const token = await exchange(upstream, scopes).then(
-      got => held(got, chance()),
+    const { deadline } = upstream
+    const ask = { key, deadline, isGood, exchange: () => exchange(upstream, scopes) }
+    const token = await share(ask).then(
+      got => held(got.token, got.source, chance()),
       error => {
         throw remembered(asBrokerError(error), ports, key, upstream)
       },

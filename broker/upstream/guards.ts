@@ -41,8 +41,10 @@ export function openGuards(clock: Clock): Guards {
   const breakers = new Map<string, Breaker>()
   const guard: Guard = async (upstream, call) => {
     const { id, concurrency } = upstream
-    const room = rooms.get(id) ?? bulkhead(concurrency, QUEUE)
-    rooms.set(id, room)
+    // A reload may give it more room; what is under way ends in the old one.
+    const name = `${id} ${concurrency}`
+    const room = rooms.get(name) ?? bulkhead(concurrency, QUEUE)
+    rooms.set(name, room)
     const breaker = breakers.get(id) ?? openBreaker(clock)
     breakers.set(id, breaker)
     try {

@@ -26,3 +26,10 @@ export interface Upstream {
   /** Kept fresh whether anybody asks or not. */
   keepWarm: boolean
 }
+
+/** An upstream that is switched off: known, and no token is had there. */
+export interface DisabledUpstream {
+  id: string
+  fhirBase: string
+  reason: string
+}

@@ -1,28 +1,14 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
-import { type Finding, refuseAny, shown } from '../errors.ts'
 import type { GitHub } from '../github/client.ts'
-import type { Fault } from '../github/watch-issue.ts'
-import { judgeKeys } from '../pipeline.ts'
-import { openFetch } from '../published.ts'
-import { readAuthority, readTemplates } from '../read.ts'
-import { render } from '../render.ts'
 import { findingsReport } from '../report.ts'
-import { readSettings, type Settings } from '../settings.ts'
-import { expectedOf, verify } from '../verify.ts'
+import { readSettings } from '../settings.ts'
 import { appendTo } from '../write.ts'
+import { proposeCommand } from './propose.ts'
 import { optionsIn, type Terminal } from './terminal.ts'
+import { watchCommand } from './watch.ts'
 
 type NewestOptions = { repository: string; commit: string; output?: string }
 type CheckOptions = { repository: string; settings: string; json?: true }
-type WatchOptions = {
-  repository: string
-  keys: string
-  settings: string
-  deadline: string
-  ca?: string
-  json?: true
-}
 
 /** `github`: what only GitHub can tell, and what is told to it. */
 export function githubCommands(program: Command, terminal: Terminal): void {
@@ -48,21 +34,8 @@ export function githubCommands(program: Command, terminal: Terminal): void {
     .addOption(options.settings())
     .addOption(options.json())
     .action((given: CheckOptions) => check(given, terminal))
-  github
-    .command('watch')
-    .description('look at the live sets and at Pages, and keep one issue open for each fault')
-    .addOption(options.repository().makeOptionMandatory())
-    .addOption(options.keys())
-    .addOption(options.settings())
-    .addOption(
-      new Option(
-        '--deadline <seconds>',
-        'how long a difference may last: a deployment takes a while',
-      ).default('600'),
-    )
-    .option('--ca <file>', 'PEM of an authority to trust in place of the system’s', terminal.path)
-    .addOption(options.json())
-    .action((given: WatchOptions) => watch(given, terminal))
+  watchCommand(github, terminal)
+  proposeCommand(github, terminal)
 }
 
 async function newest(given: NewestOptions, terminal: Terminal): Promise<void> {
@@ -89,64 +62,7 @@ async function check(given: CheckOptions, terminal: Terminal): Promise<void> {
   if (findings.length > 0) terminal.fail(findings)
 }
 
-async function watch(given: WatchOptions, terminal: Terminal): Promise<void> {
-  const settings = readSettings(given.settings, terminal.show)
-  const github = await open(given.repository, terminal)
-  const faults = [
-    ...(await liveFaults(given, settings, terminal)),
-    ...(await pagesFaults(github, settings, terminal.now())),
-  ]
-  const { reportFaults } = await import('../github/watch-issue.ts')
-  const { deeds, findings } = await reportFaults(github, faults.map(faultOf), {
-    now: terminal.now(),
-  })
-  if (given.json) terminal.printJson({ faults, deeds, findings })
-  else {
-    if (faults.length > 0) terminal.print(findingsReport(faults))
-    for (const { did, issue } of deeds) terminal.print(`${did} issue ${issue}`)
-    if (faults.length === 0) terminal.print('✓ the world has what was built')
-  }
-  // A fault that has its issue is told; what could not be told makes the run red.
-  if (findings.length > 0) terminal.fail(findings)
-}
-
-async function liveFaults(
-  given: WatchOptions,
-  settings: Settings,
-  terminal: Terminal,
-): Promise<Finding[]> {
-  const { show } = terminal
-  const { environments, findings } = judgeKeys(given.keys, show)
-  if (Object.values(environments).every(each => each.keys.length === 0)) return []
-  refuseAny(findings)
-  const site = render(environments, settings, readTemplates(`${terminal.project}/site`), null)
-  const ca = given.ca && readAuthority(given.ca, show)
-  const { visit, close } = openFetch(ca, terminal.elapsed)
-  const found = await verify(expectedOf(site, settings), Number(given.deadline), {
-    visit,
-    now: terminal.now,
-    wait,
-    buster: () => terminal.now().toString(36),
-    progress: ({ findings: each, seconds }) =>
-      terminal.note(`${seconds} s  ${each.map(({ code }) => code).join(', ')}`),
-  })
-  await close()
-  return found
-}
-
-async function pagesFaults(github: GitHub, settings: Settings, now: number): Promise<Finding[]> {
-  const { judgePagesState, readPagesState } = await import('../github/pages-state.ts')
-  return judgePagesState(await readPagesState(github), { baseUrl: settings.baseUrl, now })
-}
-
 async function open(repository: string, terminal: Terminal): Promise<GitHub> {
   const { openGitHub } = await import('../github/client.ts')
   return openGitHub({ repository, ...terminal.github })
 }
-
-const faultOf = ({ code, file, message, fix }: Finding): Fault => ({
-  code,
-  place: file,
-  title: `${code}: ${shown(file)}`,
-  body: `${message}\n\n${fix}`,
-})

@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { shown } from '../errors.ts'
 import { type Fetches, type Grouped, groupFetches } from '../fetches.ts'
@@ -42,27 +43,38 @@ export function logCommand(program: Command, terminal: Terminal): void {
 
 async function run(files: string[], given: LogOptions, terminal: Terminal): Promise<void> {
   const { show, path, print, printJson, note } = terminal
-  const settings = readSettings(given.settings, show)
-  const sets = ENVIRONMENTS.map(name => `/${settings.environments[name].path}`)
+  const { environments } = readSettings(given.settings, show)
+  const sets = ENVIRONMENTS.map(name => environments[name].path)
   const { from, since } = given
+  if (files.length === 0 && isatty(STANDARD_INPUT)) note('reading standard input (Ctrl-D ends it)')
   const grouped = await groupFetches(logLines(files.map(path), show), { sets, from, since })
-  const everHad = grouped.networks.some(each => Object.keys(each.sets).length > 0)
+  const { had, lines, unread, lost, beyond } = grouped
   if (given.json) printJson({ ...grouped, sets })
   else {
     print(table(grouped, sets))
-    if (from)
-      print(
-        everHad
-          ? '✓ a key set was had from there'
-          : '✗ no key set was ever had from there: let the hospital allow this host on its firewall and proxy',
-      )
+    if (from) print(verdict(grouped, since))
   }
-  if (grouped.unread > 0) note(`${grouped.unread} of ${grouped.lines} lines could not be read`)
-  if (grouped.beyond > 0) note(`${grouped.beyond} lines are of yet other networks`)
-  if (from && !everHad) terminal.fail([])
+  if (unread > 0) note(`${unread} of ${lines} lines could not be read`)
+  if (lost > 0) note(`${lost} lines were lost when they should have been written`)
+  if (beyond > 0) note(`${beyond} lines are of yet other networks`)
+  if (from && !had) terminal.fail([])
 }
 
-const LONGEST_AGENT = 24
+const STANDARD_INPUT = 0
+
+/** Of what `--from` names; of what was before it began a log tells nothing. */
+function verdict({ had, networks: found, begins }: Grouped, since?: string): string {
+  if (had) return '✓ a key set was had from there'
+  if (begins === null) return '✗ the log is empty'
+  const day = (since !== undefined && since > begins ? since : begins).slice(0, 10)
+  const asFar = `since ${day}, as far as this log tells`
+  return found.length > 0
+    ? `✗ somebody came from there, but had no key set ${asFar}`
+    : `✗ nobody came from there ${asFar}\n  Is this host allowed on their firewall and proxy?`
+}
+
+/** Columns of a terminal or an e-mail. */
+const WIDTH = 100
 
 function table({ networks: all, lines }: Grouped, sets: readonly string[]): string {
   if (all.length === 0) return `nobody, in ${lines} lines`
@@ -70,24 +82,30 @@ function table({ networks: all, lines }: Grouped, sets: readonly string[]): stri
     each.network,
     ...sets.map(path => `${each.sets[path] ?? 0}`),
     `${each.requests}`,
-    problems(each),
-    day(each.first),
-    day(each.last),
-    shown(each.agents[0] ?? '').slice(0, LONGEST_AGENT),
+    each.first.slice(0, 10),
+    each.last.slice(0, 10),
+    agentsOf(each),
   ])
   const heads = ['NETWORK', ...ENVIRONMENTS.map(name => name.toUpperCase().slice(0, 4))]
-  return columns([[...heads, 'ALL', 'NOT HAD', 'FIRST', 'LAST', 'AGENT'], ...rows])
+  const [head = '', ...lined] = columns([[...heads, 'ALL', 'FIRST', 'LAST', 'AGENT'], ...rows])
+    .split('\n')
+    .map(line => line.slice(0, WIDTH))
+  return [head, ...lined.flatMap((line, at) => [line, ...problemsOf(all[at])])].join('\n')
 }
 
-/** What did not end well: `404 3×`, and connections that never became a request. */
-function problems({ statuses, failures }: Fetches): string {
-  const bad = Object.entries(statuses)
-    .filter(([status]) => Number(status) >= 400)
-    .map(([status, count]) => `${status} ${count}×`)
-  return [...bad, ...(failures > 0 ? [`TLS ${failures}×`] : [])].slice(0, 2).join(', ') || '-'
-}
+const agentsOf = ({ agents: [first = '', ...more] }: Fetches): string =>
+  `${shown(first).slice(0, 24)}${more.length > 0 ? ` +${more.length}` : ''}`
 
-const day = (time: string): string => time.slice(0, 10)
+/** What did not end well, below its network: `404 ×3`, and connections that never became a request. */
+function problemsOf(fetches: Fetches | undefined): string[] {
+  const { statuses = {}, failures = {} } = fetches ?? {}
+  const bad = Object.entries(statuses).filter(([status]) => Number(status) >= 400)
+  const told = [...bad, ...Object.entries(failures)].map(
+    ([what, count]) => `${shown(what)} ×${count}`,
+  )
+  if (told.length === 0) return []
+  return [`  not had: ${told.join(', ')}`.slice(0, WIDTH)]
+}
 
 function networks(text: string, before: Network[] = []): Network[] {
   const network = networkIn(text)

@@ -1,13 +1,16 @@
 import { join } from 'node:path'
 import { type Command, CommanderError, InvalidArgumentError } from 'commander'
 import { type LogLine, type ServeEvent, toLine } from '../access-log.ts'
-import { readSite } from '../built-site.ts'
+import { devKey, devSite } from '../dev-site.ts'
+import { shown } from '../errors.ts'
 import { CACHE } from '../headers.ts'
+import type { PublicKey } from '../jwk.ts'
 import { type Network, networkIn } from '../networks.ts'
 import { judgeKeys } from '../pipeline.ts'
 import { readTemplates } from '../read.ts'
 import { changesBetween, lookAgain, readNewSite } from '../reload.ts'
 import type { Site } from '../render.ts'
+import type { Identity } from '../serve.ts'
 import { readSettings } from '../settings.ts'
 import { appendTo } from '../write.ts'
 import { optionsIn, type Terminal } from './terminal.ts'
@@ -60,19 +63,13 @@ async function serve(given: ServeOptions, terminal: Terminal): Promise<void> {
     throw new CommanderError(2, 'usage', 'error: --cert and --tls-key go together')
   }
   // Only here: the web framework takes longer to load than a thousand keys to judge.
-  const { buildServer, devSite, listenOn, readIdentity, takeIdentity } = await import('../serve.ts')
+  const { buildServer, listenOn, readIdentity, takeIdentity } = await import('../serve.ts')
   const { lineWriter } = await import('../line-writer.ts')
-  const readDevSite = (): Site =>
-    devSite(
-      judgeKeys(given.keys, show),
-      readSettings(given.settings, show),
-      readTemplates(join(terminal.project, 'site')),
-      note,
-    )
+  const readSource = sourceOf(given, terminal)
   const identity = () => (cert && tlsKey ? readIdentity(cert, tlsKey, show) : undefined)
-  let site = given.dev ? readDevSite() : readSite(given.out, show)
+  let site = readSource(new Map()) ?? new Map()
   let tls = identity()
-  if (given.log) appendTo(given.log, '', show)
+  if (given.log) appendTo(given.log, '', show, OWNER_ONLY)
   const tell = (event: ServeEvent): void => log({ time: new Date(now()).toISOString(), ...event })
   const lines = lineWriter(given.log ?? STANDARD_OUTPUT, {
     onTrouble: code => note(`the access log cannot be written (${code}); serving goes on`),
@@ -85,21 +82,18 @@ async function serve(given: ServeOptions, terminal: Terminal): Promise<void> {
   })
 
   const lookForSite = lookAgain<Site>({
-    read: () => {
-      if (given.dev) return null
-      return readNewSite(given.out, site.get('publication.json'), show)
-    },
+    read: () => readSource(site),
     take: next => {
-      note(`new build: ${changesBetween(site, next).join(', ')}`)
+      note(`new build: ${fewOf(changesBetween(site, next))}`)
       site = next
       tell({ event: 'site_replaced' })
     },
     keep: why => {
-      note(`the build is not taken, the one before is served: ${why.message}`)
+      note(`the build is not taken, the one before is served: ${shown(why.message)}`)
       tell({ event: 'site_kept', message: why.message })
     },
   })
-  const lookForIdentity = lookAgain<NonNullable<typeof tls>>({
+  const lookForIdentity = lookAgain<Identity>({
     read: () => {
       const next = identity()
       return next && tls && !(next.cert.equals(tls.cert) && next.key.equals(tls.key)) ? next : null
@@ -111,7 +105,7 @@ async function serve(given: ServeOptions, terminal: Terminal): Promise<void> {
       tell({ event: 'certificate_replaced' })
     },
     keep: why => {
-      note(`the certificate is not taken, the one before is shown: ${why.message}`)
+      note(`the certificate is not taken, the one before is shown: ${shown(why.message)}`)
       tell({ event: 'certificate_kept', message: why.message })
     },
   })
@@ -125,10 +119,42 @@ async function serve(given: ServeOptions, terminal: Terminal): Promise<void> {
   if (given.log) terminal.onReopen(lines.reopen)
   terminal.onStop(() => {
     stopLooking()
-    void server.close().then(lines.end)
+    const stopWaiting = terminal.every(GRACE, () => server.server.closeAllConnections())
+    void server.close().then(() => {
+      stopWaiting()
+      lines.end()
+    })
   })
 }
 
+/** What is to be served, if it is another than the site before. */
+function sourceOf(given: ServeOptions, terminal: Terminal): (before: Site) => Site | null {
+  const { show, note } = terminal
+  if (!given.dev) return before => readNewSite(given.out, before.get('publication.json'), show)
+  let made: PublicKey | null = null
+  const throwAwayKey = (): PublicKey => {
+    if (made === null)
+      note('dev: no nonprod key, so there is one that signs nothing and is gone when this stops')
+    made ??= devKey()
+    return made
+  }
+  return before => {
+    const settings = readSettings(given.settings, show)
+    const templates = readTemplates(join(terminal.project, 'site'))
+    const next = devSite(judgeKeys(given.keys, show), settings, templates, throwAwayKey)
+    return changesBetween(before, next).length > 0 ? next : null
+  }
+}
+
+function fewOf(paths: readonly string[]): string {
+  const more = paths.length > 3 ? ` and ${paths.length - 3} more` : ''
+  return `${shown(paths.slice(0, 3).join(', '))}${more}`
+}
+
+/** The mode of the log: it tells who came from where. */
+const OWNER_ONLY = 0o600
+/** Milliseconds that requests have to end when the server is stopped. */
+const GRACE = 10_000
 const STANDARD_OUTPUT = 1
 
 function portNumber(text: string): number {

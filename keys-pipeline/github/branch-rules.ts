@@ -1,7 +1,7 @@
 import Type from 'typebox'
-import { type Finding, finding } from '../errors.ts'
+import { type Code, type Finding, finding } from '../errors.ts'
 import type { GitHub } from './client.ts'
-import { unlessHidden } from './failure.ts'
+import { isHidden } from './failure.ts'
 import { replyReader } from './reply.ts'
 
 /** What must happen before something gets onto a branch. */
@@ -80,31 +80,34 @@ async function readRulesets(github: GitHub, branch: string): Promise<Required> {
   }
 }
 
-/** Null where it is not known: to who may not look, 403 and 404 are all there is. */
+/** Null where it is not known: to who may not look GitHub says that nothing is there, in other words than these. */
 async function readClassic(github: GitHub, branch: string): Promise<Required | null> {
   const { octokit, owner, repo } = github
-  const reply = await unlessHidden(octokit.rest.repos.getBranchProtection({ owner, repo, branch }))
-  if (reply === null) return null
-  const { required_status_checks, required_pull_request_reviews } = readProtection(
-    github,
-    reply.data,
-  )
-  return {
-    checks: required_status_checks?.contexts ?? [],
-    isCodeOwnerReviewRequired: required_pull_request_reviews?.require_code_owner_reviews ?? false,
+  try {
+    const { data } = await octokit.rest.repos.getBranchProtection({ owner, repo, branch })
+    const { required_status_checks, required_pull_request_reviews } = readProtection(github, data)
+    return {
+      checks: required_status_checks?.contexts ?? [],
+      isCodeOwnerReviewRequired: required_pull_request_reviews?.require_code_owner_reviews ?? false,
+    }
+  } catch (error) {
+    if (!isHidden(error)) throw error
+    return error.message.includes('Branch not protected') ? NOTHING : null
   }
 }
+
+const NOTHING: Required = { checks: [], isCodeOwnerReviewRequired: false }
 
 /** `check` is the context of the publish check. What is not seen to be required counts as not required. */
 export function judgeBranchRules(rules: BranchRules, { check }: { check: string }): Finding[] {
   const { branch, checks, isCodeOwnerReviewRequired, isWhole } = rules
-  const seen = isWhole
-    ? `no rule of ${branch} requires`
-    : `no ruleset of ${branch} requires, and the classic protection cannot be seen to require,`
-  const findings: Finding[] = []
-  if (!checks.includes(check))
-    findings.push(finding('branch_unprotected', branch, `${seen} the check ${check}`))
-  if (!isCodeOwnerReviewRequired)
-    findings.push(finding('branch_review_missing', branch, `${seen} a code owner's review`))
-  return findings
+  const hidden = isWhole ? '' : '; the classic protection is hidden from this token'
+  const missing = (code: Code, what: string): Finding =>
+    finding(code, branch, `no rule of ${branch} requires ${what}${hidden}`)
+  return [
+    ...(checks.includes(check) ? [] : [missing('branch_unprotected', `the check ${check}`)]),
+    ...(isCodeOwnerReviewRequired
+      ? []
+      : [missing('branch_review_missing', "a code owner's review")]),
+  ]
 }

@@ -2,6 +2,7 @@ import Type from 'typebox'
 import { finding, PipelineError } from '../errors.ts'
 import type { GitHub } from './client.ts'
 import { type GitObjects, gitObjects } from './git-objects.ts'
+import { KEYS_FOLDER } from './key-changes.ts'
 import { replyReader } from './reply.ts'
 
 /** One deployment that the world saw, and what was in its commit. */
@@ -16,7 +17,6 @@ export interface Publication {
 }
 
 const ENVIRONMENT = 'github-pages'
-const KEYS = 'keys-pipeline/keys'
 const SETTINGS = 'keys-pipeline/publisher.yaml'
 
 const readDeployments = replyReader(
@@ -82,7 +82,7 @@ function publication(github: GitHub, objects: GitObjects, sha: string, since: nu
     sha,
     since,
     files: async environment => {
-      const files = await objects.filesBelow(sha, `${KEYS}/${environment}`)
+      const files = await objects.filesBelow(sha, `${KEYS_FOLDER}/${environment}`)
       return Promise.all(files.map(async ({ path, read }) => ({ path, bytes: await read() })))
     },
     settings: async () => {

@@ -97,17 +97,11 @@ function reasonOf(error: unknown): string {
   return 'no answer that can be read'
 }
 
-/** Null where the token may not see it, or it is not there: GitHub makes no difference to who may not look. */
-export async function unlessHidden<T>(work: Promise<T>): Promise<T | null> {
-  try {
-    return await work
-  } catch (error) {
-    if (error instanceof PipelineError && HIDDEN.includes(error.code)) return null
-    throw error
-  }
-}
-
 const HIDDEN: readonly Code[] = ['github_refused', 'github_not_found']
+
+/** The token may not see it, or it is not there. */
+export const isHidden = (error: unknown): error is PipelineError =>
+  error instanceof PipelineError && HIDDEN.includes(error.code)
 
 /** GitHub makes no difference between what is not there and what this token may not see. */
 export const isMissing = (error: unknown): boolean =>

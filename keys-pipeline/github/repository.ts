@@ -1,7 +1,7 @@
 import Type from 'typebox'
 import { type Finding, finding } from '../errors.ts'
 import type { GitHub } from './client.ts'
-import { unlessHidden } from './failure.ts'
+import { isHidden } from './failure.ts'
 import { replyReader } from './reply.ts'
 
 const readRepository = replyReader(
@@ -29,10 +29,16 @@ const readPermissions = replyReader(
  */
 export async function readPinning(github: GitHub): Promise<boolean | null> {
   const { octokit, owner, repo } = github
-  const reply = await unlessHidden(
-    octokit.rest.actions.getGithubActionsPermissionsRepository({ owner, repo }),
-  )
-  return reply && (readPermissions(github, reply.data).sha_pinning_required ?? false)
+  try {
+    const { data } = await octokit.rest.actions.getGithubActionsPermissionsRepository({
+      owner,
+      repo,
+    })
+    return readPermissions(github, data).sha_pinning_required ?? false
+  } catch (error) {
+    if (isHidden(error)) return null
+    throw error
+  }
 }
 
 export function judgePinning(isRequired: boolean | null, repository: string): Finding[] {

@@ -6,6 +6,7 @@ import { exportJWK, generateKeyPair } from 'jose'
 import Provider from 'oidc-provider'
 import * as oauth from 'openid-client'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { secretHash } from '../../broker/access/secrets.ts'
 import type { Refused } from '../../broker/recent-refusals.ts'
 import { basic, makeWorld, PATIENT, SECRET, type World } from '../support/world.ts'
 
@@ -139,6 +140,52 @@ test('a refusal that gives no reason is followed by its likely causes in the log
   expect(causes.slice(0, 2).map((each: { code: string }) => each.code)).toContain('client_id_wrong')
   expect(world.epic.lastReason()?.reason).toBe('client_unknown')
   await world.close()
+})
+
+describe('an upstream that is switched off', () => {
+  const off = { enabled: false, reason: 'contract ended' }
+  let dark: World
+  beforeAll(async () => {
+    const grant = (upstream: string) => ({ upstream, scopes: [PATIENT] })
+    const secretSha256 = [secretHash(SECRET)]
+    dark = await makeWorld({
+      upstreams: ({ tokenEndpoint: _, ...base }) => ({
+        epic: { ...base, ...off },
+        other: { ...base, ...off },
+      }),
+      services: {
+        scheduling: { secretSha256, grants: [grant('epic')] },
+        billing: { secretSha256, grants: [grant('other')] },
+      },
+    })
+  })
+  afterAll(() => dark.close())
+
+  test('is told of to a service that has the grant, with its own code', async () => {
+    const reply = await dark.ask({ audience: 'epic' })
+    expect([reply.statusCode, reply.json().error, reply.json().code]).toEqual([
+      503,
+      'temporarily_unavailable',
+      'upstream_disabled',
+    ])
+    expect(Number(reply.headers['retry-after'])).toBeGreaterThan(60)
+    expect(reply.body).not.toContain('contract ended')
+    expect(dark.epic.tokenRequests).toBe(0)
+  })
+
+  test('is not told from one that does not exist, to a service without', async () => {
+    const [hidden, unknown] = [
+      await dark.ask({ audience: 'epic' }, basic('billing', SECRET)),
+      await dark.ask({ audience: 'nowhere' }, basic('billing', SECRET)),
+    ]
+    expect(hidden.statusCode).toBe(400)
+    expect([hidden.body, hidden.statusCode]).toEqual([unknown.body, unknown.statusCode])
+    expect((await dark.audit()).map(each => each.code)).toEqual([
+      'upstream_disabled',
+      'upstream_not_granted',
+      'upstream_unknown',
+    ])
+  })
 })
 
 test('the operator’s listener tells what has come to pass, in the status and in the metrics', async () => {

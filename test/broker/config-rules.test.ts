@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { crossCheck, isLoopback } from '../../broker/config-rules.ts'
+import { crossCheck, storeUrlRules } from '../../broker/config-rules.ts'
 import type { ConfigFile } from '../../broker/config-schema.ts'
 import { firstConfig, SANDBOXES } from '../../broker/init.ts'
 
@@ -16,6 +16,8 @@ const config = (
   change(made, upstream)
   return made
 }
+
+const OFF = { enabled: false, reason: 'contract ended' }
 
 const grant = (made: ConfigFile) => {
   const found = made.services['my-service']?.grants[0]
@@ -110,6 +112,34 @@ describe('is refused', () => {
       '/keys/nonprod/jwksUrl',
     ],
     [
+      'an upstream without a token endpoint',
+      config((_, u) => delete u.tokenEndpoint),
+      `/upstreams/${ID}/tokenEndpoint`,
+    ],
+    [
+      'an upstream switched off without a reason',
+      config((_, u) => (u.enabled = false)),
+      `/upstreams/${ID}/reason`,
+    ],
+    [
+      'a reason for what is not switched off',
+      config((_, u) => (u.reason = 'contract ended')),
+      `/upstreams/${ID}/reason`,
+    ],
+    [
+      'the form of what is switched off',
+      config((_, u) => Object.assign(u, { ...OFF, fhirBase: 'http://ehr.example.com' })),
+      `/upstreams/${ID}/fhirBase`,
+    ],
+    [
+      'a grant beyond the app that is switched off',
+      config((c, u) => {
+        Object.assign(u, OFF)
+        grant(c).scopes = ['system/Patient.read', 'system/Task.read']
+      }),
+      '/services/my-service/grants/0/scopes',
+    ],
+    [
       'a grant at no upstream',
       config(c => (grant(c).upstream = 'nowhere')),
       '/services/my-service/grants/0/upstream',
@@ -158,6 +188,20 @@ describe('is allowed', () => {
       'a key set over https',
       config(c => Object.assign(c.keys.nonprod ?? {}, { jwksUrl: 'https://keys.example.com/x' })),
     ],
+    [
+      'an upstream that is switched off, without a token endpoint or keys, and granted',
+      config((_, u) => {
+        Object.assign(u, { ...OFF, environment: 'production' })
+        delete u.tokenEndpoint
+      }),
+    ],
+    ['an upstream that is on, and says so', config((_, u) => (u.enabled = true))],
+    [
+      'another scope list for a client ID where it is switched off',
+      config((c, u) =>
+        Object.assign(c.upstreams, { twin: { ...u, ...OFF, scopes: ['system/Task.read'] } }),
+      ),
+    ],
     ['an issuer over https', config(c => (c.issuer = 'https://broker.example.com:8443'))],
     [
       'an EHR over http on this machine',
@@ -178,15 +222,50 @@ describe('is allowed', () => {
   })
 })
 
-test.each([
-  ['127.0.0.1', true],
-  ['127.9.9.9', true],
-  ['localhost', true],
-  ['::1', true],
-  ['0.0.0.0', false],
-  ['127.example.com', false],
-  ['127.999.1.1', false],
-  ['localhost.example.com', false],
-])('%s is a loopback address: %s', (host, expected) => {
-  expect(isLoopback(host)).toBe(expected)
+describe('the shared cache', () => {
+  const secrets = ['secret']
+  const at = (sharedCache: ConfigFile['sharedCache']): string[] =>
+    crossCheck(config(c => Object.assign(c, { sharedCache }))).map(each => each.at)
+
+  test.each<[string, NonNullable<ConfigFile['sharedCache']>, string[]]>([
+    ['without a URL', { secrets }, ['/sharedCache']],
+    ['with two', { url: 'rediss://a', urlFile: 'f', secrets }, ['/sharedCache']],
+    ['with a password in the config', { url: 'rediss://:p@a', secrets }, ['/sharedCache/url']],
+    ['in clear elsewhere', { url: 'redis://cache.example.com', secrets }, ['/sharedCache/url']],
+    [
+      'in clear with authorities',
+      { url: 'redis://127.0.0.1', ca: 'ca.pem', secrets },
+      ['/sharedCache/ca'],
+    ],
+  ])('%s is refused', (_, sharedCache, places) => {
+    expect(at(sharedCache)).toEqual(places)
+  })
+
+  test.each([
+    'rediss://cache.example.com:6380/2',
+    'rediss://user@cache.example.com',
+    'redis://localhost',
+    'redis://127.0.0.1:6379/',
+    'redis://[::1]:6379/0',
+  ])('%s is taken', url => {
+    expect(at({ url, secrets })).toEqual([])
+  })
+
+  test.each([
+    'redis://10.0.0.1',
+    'redis://localhost.example.com',
+    'redis://127.0.0.1@cache.example.com',
+    'http://127.0.0.1',
+    'unix:/run/redis.sock',
+    'rediss://',
+    'rediss:cache',
+    'cache.example.com:6379',
+    '',
+    'redis://127.0.0.1/sessions',
+    'rediss://:50%@cache.example.com',
+  ])('%s is none of its URLs, and is not repeated', url => {
+    const complaints = storeUrlRules(url, '/x', false)
+    expect(complaints.map(each => each.at)).toEqual(['/x'])
+    expect(complaints[0]?.message).not.toMatch(/50%|sessions|10\.0/)
+  })
 })

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -169,4 +169,62 @@ test('every complaint comes at once, with its line', () => {
 
 test('a config that cannot be read is a complaint', () => {
   expect(() => readConfig(join(folder, 'nowhere.yaml'))).toThrowError(ConfigError)
+})
+
+describe('the shared cache', () => {
+  const file = (name: string, content: string, mode = 0o600): string => {
+    writeFileSync(join(folder, name), content)
+    chmodSync(join(folder, name), mode)
+    return name
+  }
+  const cache = (sharedCache: object) => changed(c => (c.sharedCache = sharedCache))
+  const secret = (): string => file('secret', 's'.repeat(32))
+
+  test('is none where it is left out', () => {
+    expect(read(stringify(good())).sharedCache).toBeNull()
+  })
+
+  test('has its URL from the config or from a file, and its secrets as bytes', () => {
+    const urlFile = file('url', 'redis://:password@127.0.0.1:6379\n')
+    const other = file('other', 'o'.repeat(40))
+    expect(
+      read(stringify(cache({ urlFile, secrets: [secret(), other], prefix: 'x:' }))).sharedCache,
+    ).toEqual({
+      ...{ url: 'redis://:password@127.0.0.1:6379', ca: null, prefix: 'x:' },
+      secrets: [Buffer.from('s'.repeat(32)), Buffer.from('o'.repeat(40))],
+    })
+    const url = 'rediss://cache.example.com'
+    expect(read(stringify(cache({ url, secrets: [secret()] }))).sharedCache).toMatchObject({
+      ...{ url, prefix: 'lockstep:' },
+    })
+  })
+
+  test.each<[string, () => object, string[]]>([
+    ['no secrets', () => ({ secrets: [] }), ['/sharedCache/secrets']],
+    ['a secret that is not there', () => ({ secrets: ['no'] }), ['/sharedCache/secrets/0']],
+    [
+      'a secret that is short, or that others may read',
+      () => ({ secrets: [file('short', 's'.repeat(31)), file('open', 's'.repeat(32), 0o640)] }),
+      ['/sharedCache/secrets/0', '/sharedCache/secrets/1'],
+    ],
+    [
+      'a URL’s file that others may read',
+      () => ({ urlFile: file('open-url', 'rediss://a', 0o604), secrets: [secret()] }),
+      ['/sharedCache/urlFile'],
+    ],
+    [
+      'a file with no such URL, a CA that is none and a secret that is empty, at once',
+      () => ({ urlFile: file('bad', 'http://a'), ca: '/dev/null', secrets: [file('none', '')] }),
+      ['/sharedCache/urlFile', '/sharedCache/ca', '/sharedCache/ca', '/sharedCache/secrets/0'],
+    ],
+    [
+      'a prefix with a space',
+      () => ({ secrets: [secret()], prefix: 'a b' }),
+      ['/sharedCache/prefix'],
+    ],
+  ])('with %s is refused', (_, parts, at) => {
+    const given = parts()
+    const whole = 'urlFile' in given ? given : { url: 'redis://127.0.0.1', ...given }
+    expect(places(cache(whole))).toEqual(at)
+  })
 })

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { secretHash } from '../../broker/access/secrets.ts'
 import { firstConfig, SANDBOXES } from '../../broker/init.ts'
 import { LocalEpic } from '../sandbox/local-epic.ts'
 import { makeAuthority } from '../support/certificates.ts'
-import { BROKER_MAIN, freePort, run, start } from '../support/processes.ts'
+import { BROKER_CLI, BROKER_MAIN, freePort, run, start } from '../support/processes.ts'
 import { basic, makeKey } from '../support/world.ts'
 
 let folder: string
@@ -142,4 +142,72 @@ test('asked to stop, it answers what is under way, ends with 0 and leaves the au
   const records = readFileSync(join(folder, 'audit.ndjson'), 'utf8').trimEnd().split('\n')
   expect(records.map(line => JSON.parse(line).decision)).toEqual(['granted'])
   await epic.stop()
+})
+
+test('SIGHUP takes a new config, and keeps the old one where it is wrong', async () => {
+  const issuer = writeConfig(await freePort())
+  const running = await start(BROKER_MAIN, ['--config', 'broker.yaml'], /"msg":"ready"/, {
+    cwd: folder,
+  })
+  const path = join(folder, 'broker.yaml')
+  const ask = async (secret: string): Promise<number> => {
+    const { status } = await fetch(`${issuer}/oauth2/token`, {
+      method: 'POST',
+      headers: { authorization: basic('my-service', secret) },
+      body: new URLSearchParams({ grant_type: 'client_credentials', audience: 'nowhere' }),
+    })
+    return status
+  }
+  expect(await ask('secret')).toBe(400)
+  const config = parse(readFileSync(path, 'utf8'))
+  config.services['my-service'].secretSha256 = [secretHash('another')]
+  writeFileSync(path, stringify(config))
+  running.signal('SIGHUP')
+  await expect.poll(running.output).toContain('new config taken')
+  expect([await ask('secret'), await ask('another')]).toEqual([401, 400])
+  writeFileSync(path, 'issuer: [')
+  running.signal('SIGHUP')
+  await expect.poll(running.output).toContain('the config is not taken')
+  expect(await ask('another')).toBe(400)
+  writeFileSync(path, stringify({ ...config, issuer: 'https://other.example.com' }))
+  running.signal('SIGHUP')
+  await expect.poll(running.output).toContain('/issuer')
+  expect((await running.stop()).code).toBe(0)
+})
+
+test('a change of the file is taken by itself', async () => {
+  const issuer = writeConfig(await freePort())
+  const running = await start(BROKER_MAIN, ['--config', 'broker.yaml'], /"msg":"ready"/, {
+    cwd: folder,
+  })
+  const config = parse(readFileSync(join(folder, 'broker.yaml'), 'utf8'))
+  config.services['another-service'] = { secretSha256: [secretHash('another')], grants: [] }
+  writeFileSync(join(folder, 'broker.yaml'), stringify(config))
+  await expect.poll(running.output, { timeout: 20_000 }).toContain('new config taken')
+  expect((await fetch(`${issuer}/readyz`)).status).toBe(200)
+  await running.stop()
+})
+
+test('status tells how the running broker does, and ends with 1 where an EHR never worked', async () => {
+  const issuer = writeConfig(await freePort(), upstream =>
+    Object.assign(upstream, { tokenEndpoint: 'https://localhost:1/token', deadline: 1 }),
+  )
+  const running = await start(BROKER_MAIN, ['--config', 'broker.yaml'], /"msg":"ready"/, {
+    cwd: folder,
+  })
+  const status = () => run(BROKER_CLI, ['status'], { cwd: folder })
+  const fresh = await status()
+  expect([fresh.code, fresh.stdout.includes('untried')]).toEqual([0, true])
+  expect(statSync(join(folder, 'admin.sock')).mode & 0o777).toBe(0o600)
+  await fetch(`${issuer}/oauth2/token`, {
+    method: 'POST',
+    headers: { authorization: basic('my-service', 'secret') },
+    body: new URLSearchParams({ grant_type: 'client_credentials' }),
+  })
+  const { code, stdout } = await status()
+  expect([code, stdout.includes('upstream_unreachable')]).toEqual([1, true])
+  expect(stdout.split('\n').filter(line => [...line].length > 100)).toEqual([])
+  await running.stop()
+  const gone = await status()
+  expect([gone.code, gone.stderr.includes('daemon_unreachable')]).toEqual([1, true])
 })

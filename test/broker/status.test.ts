@@ -36,7 +36,11 @@ test('what happened and what is held is told, and nothing that is secret', () =>
   const [wanted] = upstreams.map(each => ({ upstream: each, scopes: ['s'] }))
   if (!wanted) throw new Error('there are two')
   const accessToken = 'a-secret-token'
-  const token = held({ accessToken, life: 300, scope: 's', kid: 'kid', sentAt: clock.clock() }, 0)
+  const token = held(
+    { accessToken, life: 300, scope: 's', kid: 'kid', sentAt: clock.clock() },
+    'upstream',
+    0,
+  )
   cache.keep('key', token, wanted)
   history.worked('a', clock.now(), 'kid')
   history.failed('a', clock.now(), 'upstream_unavailable', 503)

@@ -5,6 +5,7 @@ import { secretHash } from '../../broker/access/secrets.ts'
 import { memoryCache } from '../../broker/tokens/cache.ts'
 import { cacheKey } from '../../broker/tokens/cache-key.ts'
 import { obtainWith } from '../../broker/tokens/obtain.ts'
+import { direct } from '../../broker/tokens/shared-fetch.ts'
 import { singleFlight } from '../../broker/tokens/single-flight.ts'
 import type { Fault } from '../sandbox/local-epic.ts'
 import { movedClock } from '../support/clock.ts'
@@ -40,6 +41,7 @@ async function refreshedAt(life: number, chance: number): Promise<number> {
   const obtain = obtainWith({
     ...{ clock: clock.clock, chance: () => chance, hasWorked: () => true },
     ...{ cache: memoryCache(clock.clock), flights: singleFlight(), onRefreshFailed: () => {} },
+    share: direct,
     exchange: async () => {
       fetched.push((clock.now() - began) / 1000)
       return { accessToken: 't', life, scope: PATIENT, kid: 'k', sentAt: clock.clock() }

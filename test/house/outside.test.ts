@@ -21,8 +21,10 @@ test('files', () => {
   expect(touching(imports(/^node:fs/))).toEqual([
     'broker/admin-socket.ts',
     'broker/audit.ts',
-    'broker/cli.ts',
+    'broker/config-files.ts',
     'broker/config.ts',
+    'broker/files.ts',
+    'broker/fingerprint.ts',
     'broker/http/dashboard-routes.ts',
     'broker/keys/signing-keys.ts',
     'keys-pipeline/built-site.ts',
@@ -40,14 +42,21 @@ test('files', () => {
 test('network', () => {
   expect(
     touching(
-      imports(/^undici$/, /^node:(net|http|https|tls|dns|dns\/promises|dgram)$/, /^fastify$/),
+      imports(
+        /^undici$/,
+        /^node:(net|http|https|tls|dns|dns\/promises|dgram)$/,
+        /^fastify$/,
+        /^redis$/,
+      ),
     ),
   ).toEqual([
     'broker/admin-client.ts',
     'broker/admin-socket.ts',
-    'broker/app.ts',
     'broker/http/admin.ts',
+    'broker/http/listener.ts',
+    'broker/tokens/redis-store.ts',
     'broker/upstream/connections.ts',
+    'broker/upstream/discovery-fetch.ts',
     'broker/upstream/token-endpoint.ts',
     'keys-pipeline/doctor/handshake.ts',
     'keys-pipeline/doctor/probe.ts',
@@ -65,6 +74,7 @@ test('time', () => {
       ),
     ),
   ).toEqual([
+    'broker/cli.ts',
     'broker/clock.ts',
     'broker/main.ts',
     'broker/upstream/token-endpoint.ts',
@@ -80,9 +90,11 @@ test('chance', () => {
   ).toEqual([
     'broker/app.ts',
     'broker/cli.ts',
+    'broker/http/listener.ts',
     'broker/main.ts',
+    'broker/tokens/sharing.ts',
+    'keys-pipeline/dev-site.ts',
     'keys-pipeline/generate.ts',
-    'keys-pipeline/serve.ts',
   ])
 })
 

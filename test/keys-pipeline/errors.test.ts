@@ -66,7 +66,7 @@ test('whatever the text, what is shown of it is printable ASCII, and printable A
  */
 type Local = Exclude<
   Code,
-  | `${'live' | 'github' | 'pages' | 'branch' | 'actions' | 'proof'}_${string}`
+  | `${'live' | 'github' | 'pages' | 'branch' | 'actions' | 'deployment' | 'proof'}_${string}`
   | ('only_young_keys' | 'live_since_unknown' | 'url_changed' | 'removal_without_reason')
   | ('still_signing' | 'release_invalid' | 'key_not_found')
 >

@@ -1,6 +1,15 @@
-import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  closeSync,
+  constants,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  statSync,
+} from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { type LineWriter, lineWriter } from '../../keys-pipeline/line-writer.ts'
 import { folderWith } from '../support/keys.ts'
 
@@ -53,6 +62,45 @@ const readOr = (file: string): string | null => {
     return null
   }
 }
+
+test('lines that a slow reader has no room for are lost whole and counted, and it goes on', async () => {
+  const fifo = join(folderWith(), 'fifo')
+  execFileSync('mkfifo', [fifo])
+  const reader = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK)
+  onTestFinished(() => closeSync(reader))
+  const { writer, troubles, lost } = writing(openSync(fifo, 'w'), 256 * 1024)
+  const line = (at: number): string => `${`${at}`.padStart(1023, ' ')}\n`
+  for (let at = 0; at < 1000; at++) writer.write(line(at))
+  expect(troubles).toEqual(['nobody reads'])
+  let text = ''
+  const read = (): string => {
+    text += available(reader)
+    return text
+  }
+  await expect.poll(() => [read().length > 0, lost() > 0], { interval: 1 }).toEqual([true, true])
+  const kept = 1000 - lost()
+  expect(text).toBe(Array.from({ length: kept }, (_, at) => line(at)).join(''))
+  writer.write('again\n')
+  await expect.poll(() => read().slice(kept * 1024)).toBe('again\n')
+  writer.end()
+})
+
+/** What lies in a pipe now. */
+function available(fd: number): string {
+  const buffer = Buffer.alloc(1024 * 1024)
+  try {
+    return buffer.toString('latin1', 0, readSync(fd, buffer))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return ''
+    throw error
+  }
+}
+
+test('a file cannot be begun anew after the end', () => {
+  const { writer } = writing(join(folderWith(), 'access.ndjson'))
+  writer.end()
+  expect(() => writer.reopen()).not.toThrow()
+})
 
 test('where nothing can be written, that is told once and nothing throws', async () => {
   const fd = openSync('/dev/full', 'w')

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { PipelineError } from '../../keys-pipeline/errors.ts'
-import { build, judgeKeys, judgePaths } from '../../keys-pipeline/pipeline.ts'
+import { build, judgeFiles, judgeKeys, judgePaths } from '../../keys-pipeline/pipeline.ts'
 import { readTemplates } from '../../keys-pipeline/read.ts'
 import { readSettings } from '../../keys-pipeline/settings.ts'
 import {
@@ -300,5 +300,29 @@ describe('a file that is linted', () => {
     expect(
       lint({ 'a.json': { ...rsa().jwk, kid: 'a' }, 'b.json': { ...p256().jwk, kid: 'a' } }),
     ).toEqual(['kid_duplicate'])
+  })
+})
+
+describe('files of a commit are judged as the same files in a folder', () => {
+  const secret = JSON.stringify(privateJwk())
+  test.each<[string, Record<string, string>]>([
+    ['good keys', { 'production/a.json': JSON.stringify(rsaJwk()), 'nonprod/b.pem': p256().pem }],
+    ['no key', { 'nonprod/.gitkeep': '' }],
+    ['a set that lost its keys', { 'nonprod/lifecycle.json': JSON.stringify(lifecycle) }],
+    ['private material', { 'nonprod/a.json': secret, 'nonprod/deep/b.pem': rsa().privatePem }],
+    ['one key in both', { 'nonprod/a.pem': p256().pem, 'production/b.pem': p256().pem }],
+    ['one key twice', { 'nonprod/a.pem': p256().pem, 'nonprod/deep/b.pem': p256().pem }],
+    ['a broken record', { 'nonprod/a.pem': p256().pem, 'nonprod/lifecycle.json': '{' }],
+    ['a file of no kind', { 'nonprod/a.pem': p256().pem, 'nonprod/b.sh': '' }],
+    ['what is not entered', { 'nonprod/a.pem': p256().pem, 'nonprod/node_modules/b.sh': '' }],
+    ['what is passed over', { 'nonprod/a.pem': p256().pem, 'nonprod/deep/README.md': '' }],
+  ])('%s', (_, files) => {
+    const of = (environment: string) =>
+      Object.entries(files)
+        .filter(([path]) => path.startsWith(`${environment}/`))
+        .map(([path, text]) => ({ path: `keys/${path}`, bytes: Buffer.from(text) }))
+    const committed = judgeFiles('keys', { production: of('production'), nonprod: of('nonprod') })
+    const root = folderWith(files)
+    expect(committed).toEqual(judgeKeys(root, path => path.replace(root, 'keys')))
   })
 })

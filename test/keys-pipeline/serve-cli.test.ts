@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Agent, request } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -40,6 +40,26 @@ test('a new build is served by itself; a broken one is not, and that is said', a
   expect(await kids()).toEqual(['one', 'two'])
   const logged = readFileSync(join(folder, 'access.ndjson'), 'utf8')
   expect(logged).toContain('"event":"site_replaced"')
+  expect(logged).toContain('"event":"site_kept"')
+  expect(statSync(join(folder, 'access.ndjson')).mode & 0o777).toBe(0o600)
+})
+
+test('--dev takes keys that come and go, by itself', async () => {
+  const folder = folderWith()
+  const { running, port } = await serving(folder, '--dev', '--keys', 'keys')
+  const kids = async (): Promise<string[]> => {
+    const { body } = await request(`http://127.0.0.1:${port}${JWKS}`)
+    return ((await body.json()) as { keys: { kid: string }[] }).keys.map(each => each.kid)
+  }
+  const [thrownAway] = await kids()
+  expect(thrownAway).toMatch(/^dev-/)
+  fill(folder, { 'keys/nonprod/a.json': { ...ecJwk(), kid: 'mine' } })
+  await expect.poll(kids, { timeout: 10_000 }).toEqual(['mine'])
+  fill(folder, { 'keys/nonprod/b.pem': 'no key' })
+  await expect.poll(running.output, { timeout: 10_000 }).toContain('the one before is served')
+  expect(await kids()).toEqual(['mine'])
+  rmSync(join(folder, 'keys'), { recursive: true })
+  await expect.poll(kids, { timeout: 10_000 }).toEqual([thrownAway])
 })
 
 test('a certificate that was renewed is shown by itself', async () => {
@@ -55,7 +75,15 @@ test('a certificate that was renewed is shown by itself', async () => {
   await renew('two.example')
   await expect.poll(running.output, { timeout: 10_000 }).toContain('new certificate')
   const dispatcher = new Agent({ connect: { ca: authority.ca } })
-  expect((await request(`https://localhost:${port}${JWKS}`, { dispatcher })).statusCode).toBe(200)
+  const status = async (): Promise<number> => {
+    const { statusCode, body } = await request(`https://localhost:${port}${JWKS}`, { dispatcher })
+    await body.dump()
+    return statusCode
+  }
+  expect(await status()).toBe(200)
+  fill(folder, { 'key.pem': 'no key' })
+  await expect.poll(running.output, { timeout: 10_000 }).toContain('the one before is shown')
+  expect(await status()).toBe(200)
   await dispatcher.close()
 })
 
@@ -116,24 +144,37 @@ describe('log', () => {
       ...{ method: 'GET', path: JWKS, status, bytes: 700 },
     })}\n`
 
-  test('shows who fetched, by network, within 100 columns', async () => {
-    const folder = folderWith({ 'a.ndjson': line('192.0.2.1') + line('2001:db8:aaaa::1', 404) })
+  test('shows who fetched, by network, and what was not had, within 100 columns', async () => {
+    const failed = Array.from({ length: 6 }, (_, at) => ({
+      ...{ time: '2026-11-25T10:00:00.000Z', event: 'connection_failed' },
+      ...{ address: '2001:db8:aaaa::1', reason: `ERR_SSL_TLSV1_ALERT_UNKNOWN_CA_${at}` },
+    }))
+    const folder = folderWith({
+      'a.ndjson':
+        line('192.0.2.1').repeat(10_000) +
+        line('2001:db8:aaaa::1', 404) +
+        failed.map(each => `${JSON.stringify(each)}\n`).join(''),
+    })
     const { code, stdout } = await keys(folder, 'log', 'a.ndjson')
-    expect([code, stdout.includes('192.0.2.0/24'), stdout.includes('404 1×')]).toEqual([
-      0,
-      true,
-      true,
-    ])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^192\.0\.2\.0\/24 +0 +10000 +10000 /m)
+    expect(stdout).toMatch(/^2001:db8:aaaa::\/48 .*\n {2}not had: 404 ×1, ERR_SSL_.* ×1/m)
     expect(stdout.split('\n').filter(each => [...each].length > 100)).toEqual([])
   })
 
   test.each([
-    ['192.0.2.0/24', 0],
-    ['198.51.100.0/24', 1],
-    ['203.0.113.0/24', 1],
-  ])('--from %s, which had a set or not, ends with %d', async (network, code) => {
+    ['192.0.2.0/24', 0, 'was had'],
+    ['198.51.100.0/24', 1, 'nobody came from there since 2026-11-25'],
+    ['203.0.113.0/24', 1, 'somebody came from there, but had no key set since 2026-11-25'],
+  ])('--from %s, which had a set or not, ends with %d', async (network, code, said) => {
     const folder = folderWith({ 'a.ndjson': line('192.0.2.1') + line('203.0.113.1', 503) })
-    expect((await keys(folder, 'log', 'a.ndjson', '--from', network)).code).toBe(code)
+    const ended = await keys(folder, 'log', 'a.ndjson', '--from', network)
+    expect([ended.code, ended.stdout.includes(said)]).toEqual([code, true])
+  })
+
+  test('--from, asked of a log that is empty, says so', async () => {
+    const ended = await keys(folderWith({ 'a.ndjson': '' }), 'log', 'a.ndjson', '--from', '::1')
+    expect([ended.code, ended.stdout.includes('is empty')]).toEqual([1, true])
   })
 
   test('reads standard input, counts what it cannot read, and gives one document', async () => {

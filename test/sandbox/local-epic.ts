@@ -57,6 +57,10 @@ export class LocalEpic {
   asksForLocalUrl = false
   /** How many token requests arrived, faults included. */
   tokenRequests = 0
+  /** The `Epic-Client-ID` of each look at the smart-configuration. */
+  readonly discoveries: (string | undefined)[] = []
+  /** Endpoints that are overridden for a client ID: it is given other ones than a stranger. */
+  readonly tokenUrls = new Map<string, string>()
 
   readonly #server: FastifyInstance
   readonly #options: Required<LocalEpicOptions>
@@ -131,18 +135,13 @@ export class LocalEpic {
       return this.#token(request, reply)
     })
     const base = '/interconnect-fhir-oauth/api/FHIR/R4'
-    server.get(`${base}/.well-known/smart-configuration`, async () => ({
-      issuer: `${this.#origin}/interconnect-fhir-oauth/oauth2`,
-      token_endpoint: this.tokenUrl,
-      token_endpoint_auth_methods_supported: [
-        'client_secret_post',
-        'client_secret_basic',
-        'private_key_jwt',
-      ],
-      grant_types_supported: ['authorization_code', 'client_credentials'],
-      code_challenge_methods_supported: ['S256'],
-      capabilities: ['client-confidential-asymmetric', 'permission-v1', 'permission-v2'],
-    }))
+    server.get(`${base}/.well-known/smart-configuration`, async request =>
+      this.#smartConfiguration(request),
+    )
+    // fhir.epic.com answers many paths that it does not have with a page and 200.
+    server.setNotFoundHandler((_, reply) =>
+      reply.type('text/html').send('<!doctype html><title>Epic on FHIR</title>'),
+    )
     server.get(`${base}/metadata`, async () => ({
       resourceType: 'CapabilityStatement',
       fhirVersion: '4.0.1',
@@ -156,6 +155,23 @@ export class LocalEpic {
         name: [{ family: 'Lopez', given: ['Camila'] }],
       }
     })
+  }
+
+  #smartConfiguration({ headers }: FastifyRequest) {
+    const clientId = headers['epic-client-id']?.toString()
+    this.discoveries.push(clientId)
+    return {
+      issuer: `${this.#origin}/interconnect-fhir-oauth/oauth2`,
+      token_endpoint: this.tokenUrls.get(clientId ?? '') ?? this.tokenUrl,
+      token_endpoint_auth_methods_supported: [
+        'client_secret_post',
+        'client_secret_basic',
+        'private_key_jwt',
+      ],
+      grant_types_supported: ['authorization_code', 'client_credentials'],
+      code_challenge_methods_supported: ['S256'],
+      capabilities: ['client-confidential-asymmetric', 'permission-v1', 'permission-v2'],
+    }
   }
 
   async #token(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {

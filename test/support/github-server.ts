@@ -32,6 +32,7 @@ interface Issue extends Json {
 interface Pull extends Json {
   number: number
   state: string
+  merged_at: string | null
   head: string
   base: string
   title: string
@@ -250,21 +251,26 @@ export class GitHubServer {
     'GET /pulls': (_, query) =>
       ok(
         this.pulls
-          .filter(({ state, base }) => state === query.get('state') && base === query.get('base'))
-          .filter(({ head }) => `${OWNER}:${head}` === query.get('head'))
-          .map(shownPull),
+          .filter(({ state }) => ['all', state].includes(query.get('state') ?? 'open'))
+          .filter(
+            ({ head, base }) =>
+              `${OWNER}:${head} ${base}` === `${query.get('head')} ${query.get('base')}`,
+          )
+          .map(shownPull)
+          .reverse(),
       ),
     'POST /pulls': (_, __, body) => {
-      const { head, base, title, body: text } = body as Record<string, string>
-      if (!this.git.refs.has(`heads/${head}`)) return error(422, 'Validation Failed')
-      const number = this.pulls.length + 1
-      const pull = { number, state: 'open', head: head ?? '', base: base ?? '' }
-      this.pulls.push({ ...pull, title: title ?? '', body: text ?? '' })
-      return made(shownPull(this.pulls.at(-1) as Pull))
-    },
-    'PATCH /pulls/{pull_number}': ({ pull_number }, _, body) => {
-      const pull = this.pulls.find(({ number }) => `${number}` === pull_number)
-      return pull ? ok(shownPull(Object.assign(pull, body))) : notFound()
+      const { head = '', base = '', title = '', body: text = '' } = body as Record<string, string>
+      const isTaken = this.pulls.some(
+        each => each.state === 'open' && each.head === head && each.from === undefined,
+      )
+      if (isTaken || !this.git.refs.has(`heads/${head}`)) return error(422, 'Validation Failed')
+      const pull: Pull = {
+        ...{ number: this.pulls.length + 1, state: 'open', merged_at: null },
+        ...{ head, base, title, body: text },
+      }
+      this.pulls.push(pull)
+      return made(shownPull(pull))
     },
     'GET /compare/{basehead}': ({ basehead = '' }) => {
       const [base = '', head = ''] = basehead.split('...')
@@ -291,6 +297,10 @@ export class GitHubServer {
       if (!tree) return notFound()
       const entries = query.has('recursive') ? this.git.walk(tree) : tree
       return ok({ sha: tree_sha, truncated: false, tree: entries })
+    },
+    'POST /git/blobs': (_, __, { content, encoding }) => {
+      const sha = this.git.blob(Buffer.from(`${content}`, encoding as BufferEncoding))
+      return made({ sha, url: `${this.url}/repos/${REPOSITORY}/git/blobs/${sha}` })
     },
     'POST /git/trees': (_, __, { base_tree, tree }) => {
       const sha = this.git.changed(base_tree as string, tree as TreeChange[])
@@ -345,9 +355,10 @@ const shownPull = ({ head, base, from = OWNER, ...pull }: Pull) => ({
   base: { ref: base, repo: { full_name: REPOSITORY } },
 })
 
-const shownCommit = (sha: string, { tree, parents, message }: Commit) => ({
+const shownCommit = (sha: string, { tree, parents, message, at }: Commit) => ({
   sha,
   message,
+  committer: { name: 'x', email: 'x@example.com', date: new Date(at).toISOString() },
   tree: { sha: tree },
   parents: parents.map(parent => ({ sha: parent })),
 })
@@ -364,14 +375,15 @@ interface TreeChange {
   path: string
   mode: string
   type: string
-  sha?: string | null
-  content?: string
+  sha: string | null
 }
 
 interface Commit {
   tree: string
   parents: string[]
   message: string
+  /** Milliseconds since the epoch. */
+  at: number
 }
 
 /** Files by path; a link or an executable names its mode. */
@@ -386,16 +398,16 @@ class Git {
   readonly refs = new Map<string, string>()
 
   /** A commit of these files and no others, at the end of a branch. */
-  commit(files: Files, { branch = 'main', message = 'a commit' } = {}): string {
+  commit(files: Files, { branch = 'main', message = 'a commit', at = 0 } = {}): string {
     const parent = this.refs.get(`heads/${branch}`)
-    const sha = this.commitTree(this.#write(files), parent ? [parent] : [], message)
+    const sha = this.commitTree(this.#write(files), parent ? [parent] : [], message, at)
     this.refs.set(`heads/${branch}`, sha)
     return sha
   }
 
-  commitTree(tree: string, parents: string[], message: string): string {
-    const sha = this.#name(['commit', tree, parents, message])
-    this.commits.set(sha, { tree, parents, message })
+  commitTree(tree: string, parents: string[], message: string, at = 0): string {
+    const sha = this.#name(['commit', tree, parents, message, at])
+    this.commits.set(sha, { tree, parents, message, at })
     return sha
   }
 
@@ -421,9 +433,9 @@ class Git {
   /** A tree with some files changed; null where one is to go that is not there. */
   changed(base: string, changes: TreeChange[]): string | null {
     const files = this.#flat(base)
-    for (const { path, sha, content, mode } of changes) {
-      if (sha === null && !files.delete(path)) return null
-      if (content !== undefined) files.set(path, { mode, sha: this.blob(Buffer.from(content)) })
+    for (const { path, sha, mode } of changes) {
+      if (sha === null ? !files.delete(path) : !this.blobs.has(sha)) return null
+      if (sha !== null) files.set(path, { mode, sha })
     }
     return this.#nest(files)
   }

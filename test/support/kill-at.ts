@@ -1,6 +1,6 @@
 /**
- * Loaded with `node --import`: kills the process before the Nth call (KILL_AT) by which keys-pipeline/ changes the
- * file system, or, with KILL_HALF=1, in the middle of its Nth write.
+ * Loaded with `node --import`: kills the process before the Nth call (KILL_AT) by which keys-pipeline/, or what KILL_IN
+ * names, changes the file system, or, with KILL_HALF=1, in the middle of its Nth write.
  */
 import { createRequire, syncBuiltinESMExports } from 'node:module'
 import process from 'node:process'
@@ -18,7 +18,8 @@ function die(): never {
   for (;;);
 }
 
-const isOurs = (): boolean => new Error().stack?.includes('/keys-pipeline/') ?? false
+const ours = process.env['KILL_IN'] ?? '/keys-pipeline/'
+const isOurs = (): boolean => new Error().stack?.includes(ours) ?? false
 
 const changes = (name: string, args: unknown[]): boolean =>
   name !== 'openSync' || (typeof args[1] === 'string' && /[wa+]/.test(args[1]))

@@ -7,7 +7,7 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { pino } from 'pino'
 import { stringify } from 'yaml'
 import { secretHash } from '../../broker/access/secrets.ts'
-import { buildApp, loadSigners } from '../../broker/app.ts'
+import { type Broker, buildApp, loadSigners } from '../../broker/app.ts'
 import { type Audit, type AuditRecord, openAuditFile } from '../../broker/audit.ts'
 import { readConfig } from '../../broker/config.ts'
 import type { ConfigFile } from '../../broker/config-schema.ts'
@@ -50,6 +50,7 @@ export interface World {
   app: FastifyInstance
   /** The operator's listener. */
   admin: FastifyInstance
+  take: Broker['take']
   jwksUrl: string
   ca: string
   kid: string
@@ -93,7 +94,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   const stream = new Writable({ write: (chunk, _, done) => done(void logs.push(String(chunk))) })
   const { signers, complaints } = loadSigners(config)
   if (complaints.length > 0) throw new Error(JSON.stringify(complaints))
-  const { app, admin } = buildApp(config, {
+  const { app, admin, take } = buildApp(config, {
     clock: clock.clock,
     chance: () => options.chance ?? 0,
     wait: async milliseconds => clock.advance(milliseconds / 1000),
@@ -103,7 +104,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     signers,
   })
   return {
-    ...{ folder, clock, epic, app, admin, jwksUrl, kid, ca: authority.ca },
+    ...{ folder, clock, epic, app, admin, take, jwksUrl, kid, ca: authority.ca },
     ask: askOf(app),
     audit: async () => lines(await readFile(config.audit.file, 'utf8')),
     logged: () => logs.join(''),

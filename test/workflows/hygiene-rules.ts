@@ -7,6 +7,32 @@ const EVENTS = ['pull_request', 'push', 'schedule', 'workflow_dispatch']
 const asksGitHub = (step: Step): boolean =>
   /^npm run -s keys -- (policy|github \w+)$/.test(step.run ?? '')
 
+/** What each command asks GitHub for, beyond the checkout. `newest` reads a branch, which is part of the contents. */
+const NEEDS: Record<string, Record<string, string>> = {
+  policy: { deployments: 'read' },
+  'github newest': {},
+  'github watch': { deployments: 'read', issues: 'write', pages: 'read' },
+}
+
+/** What a job with commands of ours may not do that it must, or may read for nothing; what may write is a rule of its own. */
+function rightsComplaints(job: Job): string[] {
+  const asked = (job.steps ?? []).flatMap(({ run = '' }) => {
+    const [, command] = /^npm run -s keys -- (policy|github \w+)$/.exec(run) ?? []
+    return command === undefined ? [] : [command]
+  })
+  if (asked.length === 0) return []
+  const needed: Record<string, string> = Object.assign(
+    { contents: 'read' },
+    ...asked.map(each => NEEDS[each]),
+  )
+  const given = Object.fromEntries(permissionsOf(job))
+  return [
+    ...asked.filter(each => !(each in NEEDS)),
+    ...Object.keys(needed).filter(name => given[name] !== 'write' && given[name] !== needed[name]),
+    ...Object.keys(given).filter(name => given[name] === 'read' && !(name in needed)),
+  ]
+}
+
 const hasToken = (values: Record<string, unknown> = {}): boolean =>
   Object.values(values).some(value => /github\.token|secrets\.GITHUB_TOKEN/i.test(String(value)))
 
@@ -51,6 +77,13 @@ export const HYGIENE = {
       ...(JSON.stringify(workflow.permissions) === '{}' ? [] : ['top']),
       ...jobsWhere(workflow, job => permissionsOf(job).length === 0),
     ],
+  },
+  rights: {
+    says: 'a job that asks GitHub may do what its commands need, and read nothing else',
+    complaints: workflow =>
+      Object.entries(workflow.jobs).flatMap(([id, job]) =>
+        rightsComplaints(job).map(name => `${id}: ${name}`),
+      ),
   },
   credentials: {
     says: 'a checkout leaves no credentials behind',

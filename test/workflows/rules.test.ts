@@ -67,9 +67,21 @@ const SABOTAGES: Record<RuleName, Sabotage[]> = {
     ['a job without', CI, /(check:\n.*\n.*\n) {4}permissions:\n.*\n/, '$1'],
     ['everything', CI, /permissions:\n {6}contents: read/, 'permissions: read-all'],
   ],
+  rights: [
+    ['a watch that cannot see deployments', WATCH, '      deployments: read\n', ''],
+    ['a watch that can open no issue', WATCH, 'issues: write', 'issues: read'],
+    ['a watch that cannot see Pages', WATCH, '      pages: read\n', ''],
+    ['a policy that cannot see deployments', PUBLISH, '      deployments: read\n', ''],
+    [
+      'more than is asked for',
+      PUBLISH,
+      /( {2}build:\n[\s\S]*?contents: read)/,
+      '$1\n      actions: read',
+    ],
+  ],
   writers: [
     ['a watch that pushes', WATCH, 'contents: read', 'contents: write'],
-    ['a watch that deploys nothing but might', WATCH, 'pages: read', 'deployments: write'],
+    ['a watch that deploys nothing but might', WATCH, 'deployments: read', 'deployments: write'],
     ['a verification that writes', PUBLISH, /(needs: deploy\n[\s\S]*?contents): read/, '$1: write'],
   ],
   foreign: [

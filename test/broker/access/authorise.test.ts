@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Ask, authorise, refuseExcess, sameBase } from '../../../broker/access/authorise.ts'
+import { type Ask, authorise, refuseExcess } from '../../../broker/access/authorise.ts'
 import type { Grant } from '../../../broker/access/policy.ts'
 import type { BrokerError } from '../../../broker/errors.ts'
 import { PROFILES } from '../../../broker/profiles.ts'
@@ -124,6 +124,27 @@ describe('the target', () => {
   })
 })
 
+describe('an upstream that is switched off', () => {
+  const off = { id: 'off', fhirBase: base }
+  test.each<[string, Grant[], Ask, string]>([
+    ['is told of by name', [patients], ask({ audience: 'off' }), 'upstream_disabled'],
+    ['is told of as the only one', [], ask(), 'upstream_disabled'],
+    ['is one of several', [other], ask(), 'target_missing'],
+    ['is told of by its base', [other], ask({ resources: [base] }), 'upstream_disabled'],
+    ['shares a base as before', [patients], ask({ resources: [base] }), 'target_ambiguous'],
+    ['leaves the others alone', [patients], ask({ audience: 'patients' }), 'patients'],
+  ])('%s to a service with the grant', (_, grants, asked, expected) => {
+    const decide = () => authorise(grants, asked, [...upstreams, off], [off]).grant.upstream.id
+    if (expected === 'patients') expect(decide()).toBe(expected)
+    else expect(decide).toThrowError(expect.objectContaining({ code: expected }))
+  })
+
+  test('is not told of to a service without', () => {
+    const decide = () => authorise([patients], ask({ audience: 'off' }), [...upstreams, off], [])
+    expect(decide).toThrowError(expect.objectContaining({ code: 'upstream_not_granted' }))
+  })
+})
+
 test('where the app fixes the scopes all of them are asked, whatever is', () => {
   const app = upstream({
     profileName: 'epic',
@@ -171,9 +192,4 @@ test('what the EHR granted beyond the grant is refused', () => {
     expect.objectContaining({ code: 'scope_exceeds_grant' }),
   )
   expect(() => refuseExcess(patients, 'Patient.Read Patient.search')).not.toThrow()
-})
-
-test('a base URL is compared after normalisation', () => {
-  expect(sameBase('HTTPS://Ehr.example.com:443/a/../FHIR/')).toBe('https://ehr.example.com/FHIR')
-  expect(sameBase('::')).toBeNull()
 })

@@ -19,6 +19,20 @@ test('a service has its own grants and secrets', () => {
   expect(policy.secretsOf('billing')).toEqual(['ab'])
 })
 
+test('a grant at what is switched off is kept apart, and the upstream is known', () => {
+  const off = { id: 'off', fhirBase: 'https://off.example.com', reason: 'contract ended' }
+  const grants = [{ upstream: 'off', scopes: ['system/Patient.read'] }]
+  const { grantsOf, disabledOf, upstreams } = compilePolicy(
+    'generation',
+    new Map([['billing', { secretSha256: [], grants }]]),
+    new Map([['ehr', ehr]]),
+    new Map([['off', off]]),
+  )
+  expect([grantsOf('billing'), disabledOf('billing')]).toEqual([[], [off]])
+  expect(disabledOf('constructor')).toEqual([])
+  expect(upstreams).toEqual([ehr, off])
+})
+
 test.each(['nobody', '__proto__', 'constructor'])('%s, who is no service, has nothing', name => {
   expect(policy.grantsOf(name)).toEqual([])
   expect(policy.secretsOf(name)).toBeUndefined()

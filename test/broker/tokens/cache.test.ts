@@ -7,7 +7,11 @@ import { upstream } from '../../support/upstream.ts'
 const WANTED = { upstream: upstream(), scopes: ['s'] }
 
 const token = (clock: MovedClock, life: number, accessToken = 'token') =>
-  held({ accessToken, life, scope: 'system/Patient.read', kid: 'kid', sentAt: clock.clock() }, 0)
+  held(
+    { accessToken, life, scope: 'system/Patient.read', kid: 'kid', sentAt: clock.clock() },
+    'upstream',
+    0,
+  )
 
 test.each([
   [300, 200],
@@ -21,8 +25,11 @@ test.each([
 test('chance only ever delays a refresh, by at most a fifth of the lead', () => {
   const clock = movedClock()
   const at = (chance: number) =>
-    held({ accessToken: 't', life: 300, scope: 's', kid: 'k', sentAt: clock.clock() }, chance)
-      .soft / 1000
+    held(
+      { accessToken: 't', life: 300, scope: 's', kid: 'k', sentAt: clock.clock() },
+      'upstream',
+      chance,
+    ).soft / 1000
   expect([at(0), at(0.5), at(1)]).toEqual([200, 210, 220])
 })
 

@@ -1,7 +1,8 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { BrokerError, type ErrorCode } from '../../../broker/errors.ts'
 import { memoryCache } from '../../../broker/tokens/cache.ts'
 import { type FetchPorts, fetchToken, refreshBehind } from '../../../broker/tokens/fetch.ts'
+import { direct, type Share } from '../../../broker/tokens/shared-fetch.ts'
 import { singleFlight } from '../../../broker/tokens/single-flight.ts'
 import { movedClock } from '../../support/clock.ts'
 import { upstream } from '../../support/upstream.ts'
@@ -22,6 +23,7 @@ function ports() {
     cache: memoryCache(clock.clock),
     hasWorked: () => state.hasWorked,
     onRefreshFailed: () => void state.told++,
+    share: direct,
     exchange: async () => {
       state.calls++
       if (state.failure) throw new BrokerError(state.failure)
@@ -86,4 +88,57 @@ test('behind the callers’ backs a failing EHR is asked less and less often, an
   }
   expect(moments.slice(0, 4)).toEqual([0, 10, 30, 70])
   expect(all.state.told).toBe(moments.length)
+})
+
+describe('another broker’s token', () => {
+  /** Whether one that came so many seconds ago will do. */
+  async function willDo(
+    all: ReturnType<typeof ports>,
+    { accessToken = 'another', life = 300, ago = 0 },
+    least?: number,
+  ): Promise<boolean> {
+    const { wall, monotonic } = all.clock.clock()
+    const sentAt = { wall: wall - ago * 1000, monotonic: monotonic - ago * 1000 }
+    const answer = { isGood: false }
+    const share: Share = async ask => {
+      answer.isGood = ask.isGood({ accessToken, life, scope: 's', kid: 'k', sentAt })
+      throw new BrokerError('upstream_unavailable')
+    }
+    await fetchToken({ ...all.made, share }, 'key', WANTED, least).catch(() => {})
+    return answer.isGood
+  }
+
+  test.each<[string, object, number | undefined, boolean]>([
+    ['with the floor left will do', { ago: 270 }, undefined, true],
+    ['with less will not', { ago: 271 }, undefined, false],
+    ['with what a caller asks for will do', { ago: 100 }, 200_000, true],
+    ['with less than that will not', { ago: 101 }, 200_000, false],
+    ['with less will do where the EHR gives none that long', { ago: 101 }, 301_000, true],
+  ])('%s, where none is held', async (_, token, least, expected) => {
+    expect(await willDo(ports(), token, least)).toBe(expected)
+  })
+
+  test.each<[string, object, boolean]>([
+    ['that lives longer than the one that is held', { ago: 99 }, true],
+    ['that lives as long', { ago: 100 }, false],
+    ['that is the same', { accessToken: 'token-1', ago: 100 }, false],
+  ])('%s: %j, %s', async (_, token, expected) => {
+    const all = ports()
+    await all.fetch()
+    all.clock.advance(100)
+    expect(await willDo(all, token)).toBe(expected)
+  })
+
+  test.each<[string, object, boolean]>([
+    ['a later one, however short its life', { life: 60, ago: 0 }, true],
+    ['the same one', { accessToken: 'token-1', ago: 0 }, false],
+    ['an earlier one, however long its life', { life: 3600, ago: 101 }, false],
+  ])('where a service reported the one that is held: %s', async (_, token, expected) => {
+    const all = ports()
+    await all.fetch()
+    all.clock.advance(100)
+    const entry = all.made.cache.entry('key')
+    if (entry) entry.isSuspect = true
+    expect(await willDo(all, token)).toBe(expected)
+  })
 })

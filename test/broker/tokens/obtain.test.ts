@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { BrokerError, type ErrorCode } from '../../../broker/errors.ts'
 import { memoryCache } from '../../../broker/tokens/cache.ts'
 import { obtainWith } from '../../../broker/tokens/obtain.ts'
+import { direct } from '../../../broker/tokens/shared-fetch.ts'
 import { singleFlight } from '../../../broker/tokens/single-flight.ts'
+import type { UpstreamToken } from '../../../broker/upstream/exchange.ts'
 import { movedClock } from '../../support/clock.ts'
 import { upstream } from '../../support/upstream.ts'
 
@@ -17,6 +19,8 @@ function ehr(life = 300) {
     takes: 0,
     hasWorked: true,
     spent: () => 0,
+    /** What another broker has. */
+    elsewhere: null as UpstreamToken | null,
   }
   const obtain = obtainWith({
     clock: clock.clock,
@@ -24,6 +28,10 @@ function ehr(life = 300) {
     cache: memoryCache(clock.clock),
     flights: singleFlight(),
     hasWorked: () => state.hasWorked,
+    share: async ask =>
+      state.elsewhere !== null && ask.isGood(state.elsewhere)
+        ? { token: state.elsewhere, source: 'shared' }
+        : direct(ask),
     exchange: async () => {
       state.calls++
       const sentAt = clock.clock()
@@ -53,7 +61,7 @@ function ehr(life = 300) {
     const seconds = expiresIn()
     return seconds === null ? token.accessToken : `${token.accessToken} ${seconds}`
   }
-  return { clock, state, ask }
+  return { clock, state, ask, obtain }
 }
 
 /** Lets a refresh behind come to its end. */
@@ -250,4 +258,19 @@ test('a short life of long ago does not refuse a minimum_ttl of today', async ()
   clock.advance(7 * 24 * 3600)
   state.life = 3600
   expect(await ask(300)).toBe('token-2 3600')
+})
+
+describe('a token that another broker has', () => {
+  test('is served without a call, and told apart from one of the EHR', async () => {
+    const { obtain, state, clock } = ehr()
+    const sentAt = clock.clock()
+    state.elsewhere = { accessToken: 'shared', life: 300, scope: 's', kid: 'k', sentAt }
+    const need = { upstream: upstream(), scopes: ['s'], minimumTtl: 0 }
+    const sources: string[] = []
+    for (let at = 0; at < 2; at++) sources.push((await obtain(need)).source)
+    clock.advance(100)
+    sources.push((await obtain({ ...need, minimumTtl: 250 })).source)
+    expect(sources).toEqual(['shared', 'cache', 'upstream'])
+    expect(state.calls).toBe(1)
+  })
 })

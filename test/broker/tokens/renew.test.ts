@@ -3,6 +3,7 @@ import { BrokerError, type ErrorCode } from '../../../broker/errors.ts'
 import { type HeldToken, memoryCache } from '../../../broker/tokens/cache.ts'
 import { cacheKey } from '../../../broker/tokens/cache-key.ts'
 import { keepWarm, reportedWith } from '../../../broker/tokens/renew.ts'
+import { direct } from '../../../broker/tokens/shared-fetch.ts'
 import { singleFlight } from '../../../broker/tokens/single-flight.ts'
 import { movedClock } from '../../support/clock.ts'
 import { upstream } from '../../support/upstream.ts'
@@ -22,6 +23,7 @@ function warm(count: number, life = 3600) {
     chance: () => (drawn++ % 100) / 100,
     cache: memoryCache(clock.clock),
     onRefreshFailed: () => void state.told++,
+    share: direct,
     exchange: async () => {
       state.calls.push((clock.now() - began) / 1000)
       if (state.failure) throw new BrokerError(state.failure)
@@ -81,6 +83,7 @@ test('what nobody keeps warm is not refreshed, and is let go of when it has run 
     sha256: 'h',
     scope: 's',
     kid: 'k',
+    source: 'upstream' as const,
     sentAt,
     life: 60_000,
     soft: 1,

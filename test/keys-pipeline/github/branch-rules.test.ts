@@ -92,7 +92,14 @@ describe('a classic protection that the token may not see', () => {
     expect(rules).toMatchObject({ checks: [], isWhole: false })
     const findings = judgeBranchRules(rules, { check: CHECK })
     expect(codes(findings)).toEqual(['branch_unprotected', 'branch_review_missing'])
-    for (const { message } of findings) expect(message).toContain('cannot be seen')
+    for (const { message } of findings) expect(message).toContain('hidden')
+  })
+
+  test('is told from one that is not there', async () => {
+    const rules = await readBranchRules(server().open(), 'main')
+    expect(rules.isWhole).toBe(true)
+    for (const { message } of judgeBranchRules(rules, { check: CHECK }))
+      expect(message).not.toContain('hidden')
   })
 
   test('does not matter where the rulesets are enough', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { finding, PipelineError } from '../../../keys-pipeline/errors.ts'
-import { isMissing, toFailure } from '../../../keys-pipeline/github/failure.ts'
+import { isHidden, isMissing, toFailure } from '../../../keys-pipeline/github/failure.ts'
 
 const at = (path: string, method = 'GET') => ({ method, path: `/repos/acme/keys${path}` })
 const answer = (status: number, message = '', headers = {}) => ({
@@ -73,4 +73,11 @@ test('is missing only where GitHub says 404', () => {
 test('an error of ours goes through as it is', () => {
   const ours = new PipelineError(finding('github_failed', 'a', 'b'))
   expect(judged(ours)).toBe(ours)
+})
+
+test('hidden is what the token may not see, and what is not there; an outage is neither', () => {
+  for (const status of [401, 403, 404]) expect(isHidden(judged(answer(status)))).toBe(true)
+  const others = [answer(429), answer(500), answer(422), new Error('x')]
+  for (const error of others) expect(isHidden(judged(error))).toBe(false)
+  expect(isHidden(new Error('x'))).toBe(false)
 })

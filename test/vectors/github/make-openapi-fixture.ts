@@ -20,6 +20,7 @@ const OPERATIONS: [string, ...string[]][] = [
   [`${REPOSITORY}/compare/{basehead}`, 'get'],
   [`${REPOSITORY}/deployments`, 'get'],
   [`${REPOSITORY}/deployments/{deployment_id}/statuses`, 'get'],
+  [`${REPOSITORY}/git/blobs`, 'post'],
   [`${REPOSITORY}/git/blobs/{file_sha}`, 'get'],
   [`${REPOSITORY}/git/commits`, 'post'],
   [`${REPOSITORY}/git/commits/{commit_sha}`, 'get'],
@@ -33,7 +34,6 @@ const OPERATIONS: [string, ...string[]][] = [
   [`${REPOSITORY}/issues/{issue_number}/comments`, 'get', 'post'],
   [`${REPOSITORY}/pages`, 'get'],
   [`${REPOSITORY}/pulls`, 'get', 'post'],
-  [`${REPOSITORY}/pulls/{pull_number}`, 'patch'],
   [`${REPOSITORY}/rules/branches/{branch}`, 'get'],
 ]
 

@@ -1,0 +1,103 @@
+import {
+  appendFileSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { BrokerError, type ErrorCode } from './errors.ts'
+
+/** A plain file as text, of at most so many bytes. Links are followed: a mounted ConfigMap is made of them. */
+export function readText(path: string, most: number): string {
+  return guarded('file_unreadable', path, () => {
+    const stat = statSync(path)
+    if (!stat.isFile()) throw because('not a plain file')
+    if (stat.size > most) throw because(`${stat.size} bytes; at most ${most}`)
+    return readFileSync(path, 'utf8')
+  })
+}
+
+/** As `readText`; null where there is no such file. */
+export function readTextIfAny(path: string, most: number): string | null {
+  return statSync(path, { throwIfNoEntry: false }) ? readText(path, most) : null
+}
+
+/** The names in a folder, in a fixed order; null where there is no such folder. Refused: `file_unreadable`. */
+export function namesIn(folder: string): string[] | null {
+  return guarded('file_unreadable', folder, () =>
+    statSync(folder, { throwIfNoEntry: false }) ? readdirSync(folder).sort() : null,
+  )
+}
+
+/** A file that is not there yet: one that somebody made is kept. Refused: `file_not_written`. */
+export function writeNew(path: string, text: string, mode: number): void {
+  guarded('file_not_written', path, () => writeFileSync(path, text, { flag: 'wx', mode }))
+}
+
+/** The old file or the new one, never a half, also after a crash. Refused: `file_not_written`. */
+export function replaceFile(path: string, text: string): void {
+  guarded('file_not_written', path, () => {
+    const scratch = mkdtempSync(join(dirname(path), SCRATCH))
+    try {
+      const draft = join(scratch, 'draft')
+      writeSynced(draft, text)
+      renameSync(draft, path)
+    } finally {
+      rmSync(scratch, { recursive: true, force: true })
+    }
+  })
+}
+
+/** Scratch folders begin so; a run that was killed may leave one, and nothing reads it. */
+const SCRATCH = '.lockstep-'
+
+/** Refused: `file_not_written`. */
+export function appendLine(path: string, line: string): void {
+  guarded('file_not_written', path, () => appendFileSync(path, `${line}\n`))
+}
+
+/** Gone when this returns, or never there. Refused: `file_not_written`. */
+export function removeFile(path: string): void {
+  guarded('file_not_written', path, () => {
+    if (statSync(path, { throwIfNoEntry: false })) unlinkSync(path)
+  })
+}
+
+/** Makes the folder and its parents. Refused: `file_not_written`. */
+export function makeFolder(path: string): void {
+  guarded('file_not_written', path, () => mkdirSync(path, { recursive: true }))
+}
+
+function writeSynced(path: string, text: string): void {
+  const file = openSync(path, 'wx', 0o644)
+  try {
+    const bytes = Buffer.from(text)
+    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+const because = (code: string): Error => Object.assign(new Error(code), { code })
+
+function guarded<T>(code: ErrorCode, file: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    // The system's own word (ENOENT, EACCES); its message repeats the path.
+    const { code: word = 'unknown' } = error as NodeJS.ErrnoException
+    const reason = word === 'EEXIST' ? 'there is one already, and it was kept' : word
+    throw new BrokerError(code, { file, reason }, { cause: error })
+  }
+}

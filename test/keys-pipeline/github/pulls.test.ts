@@ -1,0 +1,50 @@
+import { describe, expect, test } from 'vitest'
+import { newestPull, openPull } from '../../../keys-pipeline/github/pulls.ts'
+import { githubForEach } from '../../support/github-server.ts'
+import { codes, refusalOf } from '../../support/keys.ts'
+
+const server = githubForEach()
+const TIME = '2026-11-25T00:00:00Z'
+const pull = (number: number, more: object = {}) => ({
+  ...{ number, state: 'open', merged_at: null, head: 'work', base: 'main', title: '', body: '' },
+  ...more,
+})
+const newest = () => newestPull(server().open(), 'work', 'main')
+
+test('a branch that has none has none', async () => {
+  server().pulls.push(pull(1, { head: 'other' }), pull(2, { base: 'develop' }))
+  expect(await newest()).toBeNull()
+})
+
+test.each([
+  ['open', {}, { isOpen: true, isDeclined: false }],
+  ['closed', { state: 'closed' }, { isOpen: false, isDeclined: true }],
+  ['merged', { state: 'closed', merged_at: TIME }, { isOpen: false, isDeclined: false }],
+])('the newest counts: %s', async (_, more, expected) => {
+  server().pulls.push(pull(1), pull(2, { state: 'closed' }), pull(3, more))
+  expect(await newest()).toMatchObject({ number: 3, ...expected })
+})
+
+test('a fork’s branch of the same name is not ours', async () => {
+  server().pulls.push(pull(1), pull(2, { from: 'stranger', state: 'closed' }))
+  expect(await newest()).toMatchObject({ number: 1, isOpen: true })
+})
+
+describe('opening', () => {
+  const asked = { branch: 'work', base: 'main', title: 'a\u202eb\nc', body: 'text' }
+
+  test('says where it is; its title is one harmless line', async () => {
+    server().git.commit({ a: '1' }, { branch: 'work' })
+    const { number, url } = await openPull(server().open(), asked)
+    expect([number, url]).toEqual([1, 'https://github.com/acme-health/keys/pull/1'])
+    expect(server().pulls).toMatchObject([{ title: 'a\\u202eb\\u000ac', body: 'text' }])
+  })
+
+  test('a second one, or one of no branch, is refused', async () => {
+    expect(codes(await refusalOf(openPull(server().open(), asked)))).toEqual(['github_failed'])
+    server().git.commit({ a: '1' }, { branch: 'work' })
+    await openPull(server().open(), asked)
+    expect(codes(await refusalOf(openPull(server().open(), asked)))).toEqual(['github_failed'])
+    expect(server().pulls).toHaveLength(1)
+  })
+})
