@@ -5,7 +5,7 @@ import { authorise, refuseExcess } from './access/authorise.ts'
 import { compilePolicy, warmlyWanted } from './access/policy.ts'
 import { type Audit, readAuditTail } from './audit.ts'
 import type { Clock } from './clock.ts'
-import type { Config } from './config.ts'
+import type { Config, ConfigError } from './config.ts'
 import type { Complaint } from './config-rules.ts'
 import type { Cause } from './diagnosis/diagnose.ts'
 import { type Examined, examine, type Wish } from './diagnosis/examine.ts'
@@ -27,9 +27,9 @@ import { loadSigningKeys, type SigningKey } from './keys/signing-keys.ts'
 import { openMetrics } from './metrics.ts'
 import { openRecentRefusals } from './recent-refusals.ts'
 import type { Tick } from './schedule.ts'
-import { type LikelyCause, statusOf } from './status.ts'
+import { type LikelyCause, type Status, statusOf } from './status.ts'
 import { memoryCache } from './tokens/cache.ts'
-import { cacheKey } from './tokens/cache-key.ts'
+import { isShared } from './tokens/cache-key.ts'
 import type { FetchPorts } from './tokens/fetch.ts'
 import { obtainWith } from './tokens/obtain.ts'
 import { keepWarm, reportedWith } from './tokens/renew.ts'
@@ -103,12 +103,15 @@ export interface Broker {
   ticks: readonly Tick[]
   /** A new generation of config and keys, for every request from now on; tokens that are held stay. */
   take: (config: Config, signers: ReadonlyMap<string, SigningKey>) => void
+  /** A config that is there and is not taken: told in the status until one is. */
+  refuse: (complaints: ConfigError['complaints']) => void
 }
 
 /** Assembly: the rooms made from the config and handed to each other, behind a Fastify. */
 export function buildApp(config: Config, ports: Ports): Broker {
   const { clock, chance, wait, audit, log } = ports
   let current = generationOf(config, ports.signers)
+  let configRefused: Status['configRefused'] = null
   const startedAt = clock().wall
   const connections = openConnections(ports.proxy)
   const history = openHistory(readPast(readAuditTail(config.audit.file)))
@@ -180,8 +183,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
     status: () =>
       statusOf({
         ...{ clock, startedAt, history, cache: fetching.cache },
-        generation: current.config.generation,
-        ...{ upstreams: [...current.config.upstreams.values()], refusals: recent.list },
+        ...{ config: current.config, configRefused, refusals: recent.list },
         breakerOf: guards.breakerOf,
         kidOf: ({ id }) => current.signers.get(id)?.kid ?? null,
         causesOf: ({ id }) => refusals.last.get(id)?.causes.map(brief) ?? [],
@@ -200,8 +202,12 @@ export function buildApp(config: Config, ports: Ports): Broker {
     ticks: [{ name: 'tokens', tick: warm.tick }],
     take: (next, signers) => {
       current = generationOf(next, signers)
+      configRefused = null
       fetching.cache.forgive()
       if (next.listen.tls) takeIdentity(app, next.listen.tls)
+    },
+    refuse: complaints => {
+      configRefused = { time: new Date(clock().wall).toISOString(), complaints }
     },
   }
 }
@@ -271,10 +277,6 @@ export async function examineUpstream(
     await connections.close()
   }
 }
-
-/** One token serves two upstreams that differ in name alone. */
-const isShared = (one: Upstream, other: Upstream): boolean =>
-  cacheKey(one, one.scopes) === cacheKey(other, one.scopes)
 
 /** Seconds. Epic allows no leeway: an assertion is good for a clock of ours that is 60 s fast. */
 const MOST_SKEW = 30

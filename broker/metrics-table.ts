@@ -31,12 +31,17 @@ export const METRICS = {
   lockstep_cache_lookups_total: {
     type: 'counter',
     labels: ['upstream', 'result'],
-    help: 'Tokens looked for: `hit` where one was held, `miss` where the EHR had to be asked or had refused.',
+    help: 'Tokens looked for: `hit` where one was held, `shared` where another broker had it, `miss` where the EHR had to be asked or had refused.',
   },
   lockstep_audit_failures_total: {
     type: 'counter',
     labels: [],
     help: 'Decisions that could not be recorded, and were refused for it.',
+  },
+  lockstep_config_refused: {
+    type: 'gauge',
+    labels: [],
+    help: '1 while the config that is there is not taken, and the one before goes on.',
   },
   lockstep_upstream_state: {
     type: 'gauge',

@@ -48,11 +48,11 @@ export function openMetrics(clock: Clock): Metrics {
       },
     }),
     watchObtain: obtain => async need => {
-      const looked = (result: 'hit' | 'miss') =>
+      const looked = (result: 'hit' | 'shared' | 'miss') =>
         counted.lookups.inc({ upstream: need.upstream.id, result })
       try {
         const obtained = await obtain(need)
-        looked(obtained.source === 'cache' ? 'hit' : 'miss')
+        looked(LOOKED[obtained.source])
         return obtained
       } catch (error) {
         looked('miss')
@@ -92,6 +92,8 @@ const labelsOf = ({ action, service, upstream, decision, code }: AuditRecord) =>
   outcome: code ?? decision,
 })
 
+const LOOKED = { cache: 'hit', shared: 'shared', upstream: 'miss' } as const
+
 const outcomeOf = (status: number): (typeof OUTCOMES)[number] =>
   status < 400 ? 'granted' : status < 500 ? 'refused' : 'failed'
 
@@ -124,6 +126,7 @@ function counters(registry: Registry) {
 /** What stands now, written anew for each look, so that what is gone from the config is gone here. */
 function openGauges(registry: Registry): { show: (status: Status) => void } {
   const gauge = (name: Name) => new Gauge<string>(settingsOf(name, registry))
+  const configRefused = gauge('lockstep_config_refused')
   const state = gauge('lockstep_upstream_state')
   const lastSuccess = gauge('lockstep_upstream_last_success_timestamp_seconds')
   const skew = gauge('lockstep_upstream_clock_skew_seconds')
@@ -142,7 +145,8 @@ function openGauges(registry: Registry): { show: (status: Status) => void } {
     if (kid !== null) key.set({ upstream, environment, kid }, 1)
   }
   return {
-    show: ({ upstreams }) => {
+    show: ({ configRefused: refused, upstreams }) => {
+      configRefused.set(refused === null ? 0 : 1)
       for (const each of [state, lastSuccess, skew, breaker, remaining, key]) each.reset()
       upstreams.forEach(showOne)
     },

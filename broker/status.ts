@@ -1,11 +1,12 @@
 import type { Environment } from '../keys-pipeline/key-set.ts'
 import { type Clock, remaining } from './clock.ts'
+import type { Config, ConfigError } from './config.ts'
 import type { ErrorCode } from './errors.ts'
 import type { Refused } from './recent-refusals.ts'
 import type { TokenCache } from './tokens/cache.ts'
 import type { BreakerState } from './upstream/guards.ts'
 import type { History } from './upstream/history.ts'
-import type { Upstream } from './upstream/upstream.ts'
+import type { DisabledUpstream, Upstream } from './upstream/upstream.ts'
 
 /** What an operator should see of the broker at a glance; nothing of it is secret, and none of it a patient's. */
 export interface Status {
@@ -14,7 +15,11 @@ export interface Status {
   startedAt: string
   /** SHA-256 of the config in force. */
   config: string
+  /** Why the config that is there now is not the one in force, and since when; null where it is. */
+  configRefused: { time: string; complaints: ConfigError['complaints'] } | null
   upstreams: UpstreamStatus[]
+  /** Those that are switched off. */
+  disabled: readonly DisabledUpstream[]
   /** The last decisions against somebody, the latest first. */
   refusals: Refused[]
 }
@@ -54,8 +59,8 @@ export interface StatusPorts {
   clock: Clock
   /** Milliseconds since the epoch. */
   startedAt: number
-  generation: string
-  upstreams: readonly Upstream[]
+  config: Pick<Config, 'generation' | 'upstreams' | 'disabled'>
+  configRefused: Status['configRefused']
   kidOf: (upstream: Upstream) => string | null
   causesOf: (upstream: Upstream) => LikelyCause[]
   breakerOf: (upstream: Upstream) => BreakerState
@@ -65,13 +70,14 @@ export interface StatusPorts {
 }
 
 export function statusOf(ports: StatusPorts): Status {
-  const { clock, startedAt, generation, upstreams, cache } = ports
+  const { clock, startedAt, config, cache } = ports
   const held = Map.groupBy(cache.entries(), ([, { wanted }]) => wanted.upstream.id)
   return {
     time: iso(clock().wall),
     startedAt: iso(startedAt),
-    config: generation,
-    upstreams: upstreams.map(upstream => ({
+    config: config.generation,
+    configRefused: ports.configRefused,
+    upstreams: [...config.upstreams.values()].map(upstream => ({
       ...standingOf(upstream, ports),
       tokens: (held.get(upstream.id) ?? []).map(([, { token }]) => ({
         scope: token.scope,
@@ -80,6 +86,7 @@ export function statusOf(ports: StatusPorts): Status {
         refreshIn: seconds(remaining(token.sentAt, token.soft, clock())),
       })),
     })),
+    disabled: [...config.disabled.values()],
     refusals: ports.refusals(),
   }
 }

@@ -76,3 +76,29 @@ function whoOf({ service, claimed }) {
     ? make('span', { className: 'quiet' }, 'somebody unknown')
     : [make('span', { className: 'quiet' }, 'says it is '), claimed]
 }
+
+/** Why the config that is there is not the one in force. */
+export function complaintsOf({ time, complaints }, now) {
+  const items = complaints.map(({ file, line, at, message }) =>
+    make(
+      'li',
+      {},
+      make('code', {}, line === null ? file : `${file}:${line}`),
+      ' ',
+      make('code', {}, at),
+      ` ${message}`,
+    ),
+  )
+  return [
+    make(
+      'p',
+      {},
+      make('b', {}, 'The config was changed and is not taken; the one before goes on. '),
+      timeOf(time, now),
+    ),
+    items.length > 0 ? make('ul', {}, ...items) : make('p', {}, 'The log has the place.'),
+  ]
+}
+
+export const disabledOf = disabled =>
+  disabled.map(({ id, reason }) => make('li', {}, make('b', {}, id), ` ${reason}`))

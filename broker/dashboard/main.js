@@ -1,5 +1,5 @@
 import { icon, make, moment, plural, STATES, span, tell } from './elements.js'
-import { keyCount, keysOf, refusalsOf } from './lists.js'
+import { complaintsOf, disabledOf, keyCount, keysOf, refusalsOf } from './lists.js'
 import { openUpstreams } from './upstreams.js'
 
 /** Milliseconds between two looks, and those that a look may take. */
@@ -111,15 +111,29 @@ function refresh() {
     tell(link.lastElementChild, String(counted[index]))
     at(view).hidden = view !== chosen.view
   }
+  showConfig(latest)
   if (chosen.view === 'keys') list('keys', keysOf(latest))
   if (chosen.view === 'refusals') list('refusals', refusalsOf(latest))
 }
 
+const list = (view, content) => renew(at(view).querySelector('.list'), content)
+
 /** Put in anew only where it differs, so that a selection stays. */
-function list(view, content) {
-  const place = at(view).querySelector('.list')
-  if (place.firstChild?.isEqualNode(content)) return
-  place.replaceChildren(content)
+function renew(place, ...content) {
+  const [before, now] = [[...place.childNodes], content]
+  if (before.length === now.length && now.every((each, index) => each.isEqualNode(before[index])))
+    return
+  place.replaceChildren(...content)
+}
+
+/** What is in the config and not among the rows: what is wrong with it, and what is switched off. */
+function showConfig({ configRefused, disabled, time }) {
+  at('config-refused').hidden = configRefused === null
+  if (configRefused !== null) renew(at('config-refused'), ...complaintsOf(configRefused, time))
+  at('disabled').hidden = disabled.length === 0
+  const [summary, reasons] = at('disabled').children
+  tell(summary, `${plural(disabled.length, 'upstream')} switched off`)
+  renew(reasons, ...disabledOf(disabled))
 }
 
 function showHeadline({ failing, never_worked, working, untried }, total) {

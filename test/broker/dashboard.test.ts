@@ -231,6 +231,28 @@ describe('says at a glance', () => {
   })
 })
 
+test('that the config was changed and is not taken, with each complaint, and what is switched off', async () => {
+  const complaint = { file: '/etc/broker.yaml', line: 12, at: '/issuer', message: 'is no URL' }
+  const { url, tell } = await serving(
+    statusWith([up('a')], {
+      configRefused: { time: '2026-11-25T11:58:00.000Z', complaints: [complaint] },
+      disabled: [{ id: 'gone', fhirBase: 'https://gone.example.com', reason: 'contract ended' }],
+    }),
+  )
+  const { page } = await open(url)
+  const alarm = page.locator('#config-refused')
+  await alarm.waitFor()
+  for (const part of ['not taken', '2 min ago', '/etc/broker.yaml:12', '/issuer is no URL'])
+    expect(await alarm.textContent()).toContain(part)
+  await page.getByText('1 upstream switched off').click()
+  expect(await page.getByText('gone contract ended').isVisible()).toBe(true)
+  expect(await faults(page)).toEqual([])
+  tell(statusWith([up('a')]))
+  await page.clock.runFor(EVERY)
+  await alarm.waitFor({ state: 'hidden' })
+  expect(await page.getByText('switched off').isVisible()).toBe(false)
+})
+
 describe('with the keyboard alone', () => {
   test('one goes to the filter, types, walks the rows, unfolds one, and comes back', async () => {
     const { url } = await serving(manyUpstreams(50))

@@ -103,6 +103,10 @@ const CASES: Record<string, { fires: Series; rests: Series }> = {
       [up(REQUESTS, 'service="(unknown)",outcome="upstream_not_granted"')]: '0+2x60',
     },
   },
+  LockstepConfigRefused: {
+    fires: { 'lockstep_config_refused{instance="b"}': '0x20 1x30' },
+    rests: { 'lockstep_config_refused{instance="b"}': '0x28 1x30' },
+  },
   LockstepFault: {
     fires: { [up(REQUESTS, 'service="billing",outcome="internal"')]: '_x25 1x30' },
     rests: {

@@ -73,6 +73,7 @@ test('what the cache had is a hit, and what was fetched or refused a miss', asyn
   await from('cache')
   await from('cache')
   await from('upstream')
+  await from('shared')
   const refuse = metrics.watchObtain(() =>
     Promise.reject(new BrokerError('upstream_invalid_client')),
   )
@@ -80,6 +81,7 @@ test('what the cache had is a hit, and what was fetched or refused a miss', asyn
   expect((await lines()).filter(line => line.startsWith('lockstep_cache'))).toEqual([
     'lockstep_cache_lookups_total{upstream="ehr",result="hit"} 2',
     'lockstep_cache_lookups_total{upstream="ehr",result="miss"} 2',
+    'lockstep_cache_lookups_total{upstream="ehr",result="shared"} 1',
   ])
 })
 
@@ -147,6 +149,15 @@ test('what stands now is as the status says', async () => {
       'lockstep_signing_key_info{upstream="up",environment="production",kid="k"} 1',
     ].sort(),
   )
+})
+
+test('a config that is not taken shows until one is', async () => {
+  const { line } = measured()
+  const refused = statusWith([], {
+    configRefused: { time: '2026-11-25T12:00:00Z', complaints: [] },
+  })
+  expect(await line('lockstep_config_refused', refused)).toBe('lockstep_config_refused 1')
+  expect(await line('lockstep_config_refused')).toBe('lockstep_config_refused 0')
 })
 
 test('what has gone from the status is gone from the metrics', async () => {

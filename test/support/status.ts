@@ -26,7 +26,8 @@ export const statusWith = (
   time: '2026-11-25T12:00:00.000Z',
   startedAt: '2026-11-22T09:30:00.000Z',
   config: 'c0ffee'.repeat(10),
+  configRefused: null,
   upstreams,
-  refusals: [],
+  ...{ disabled: [], refusals: [] },
   ...parts,
 })
