@@ -117,7 +117,7 @@ const tokenOf = token =>
       'span',
       {},
       `${span(token.expiresIn)} left of ${span(token.life)}, `,
-      token.refreshIn > 0 ? `refreshed in ${span(token.refreshIn)}` : 'refreshed when asked for',
+      token.refreshIn > 0 ? `refreshed in ${span(token.refreshIn)}` : 'due for its refresh',
     ),
     make('code', { className: 'quiet' }, token.scope),
   )
