@@ -105,6 +105,8 @@ export const CODES = {
   github_refused: 'Give a token that may do what is named: GITHUB_TOKEN.',
   github_not_found: 'Check the name OWNER/REPOSITORY, and that the token may read it.',
   github_failed: 'Try again; if it stays, look at githubstatus.com.',
+  github_rejected:
+    'Read what GitHub says: a rule of the repository forbids it, or somebody else was first.',
   pages_missing: 'Turn GitHub Pages on: Settings → Pages → Source: GitHub Actions.',
   pages_not_workflow: 'Set Settings → Pages → Source to GitHub Actions.',
   pages_private: 'Make the site public: an EHR signs in nowhere.',
@@ -123,6 +125,8 @@ export const CODES = {
     'Make a rule for the branch that requires a pull request and a review from code owners: Settings → Rules → Rulesets.',
   deployment_behind:
     'Look at the newest run of publish-keys; a failed deployment is repeated by a new commit.',
+  branch_owners_invalid:
+    'Name a team or people who have write access in .github/CODEOWNERS, in place of @OWNER/key-custodians.',
   branch_taken:
     'See whose commits those are; delete the branch if they are of no use, and propose again.',
   actions_not_pinned:

@@ -3,6 +3,7 @@ import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/schema'
 import { type Finding, finding, PipelineError } from './errors.ts'
 import type { PublicKey } from './jwk.ts'
+import { privateInText } from './private-material.ts'
 import { readPlainFile } from './read.ts'
 
 /** ISO 8601, UTC, to the second. */
@@ -81,8 +82,16 @@ function textOf(path: string, show: (path: string) => string): string | null {
   }
 }
 
-/** What the file says, which lies anywhere. Refused: `lifecycle_unreadable`. */
+/**
+ * What the file says, which lies anywhere. Refused: `lifecycle_unreadable`; `private_member` where a reason or any other
+ * text in it holds private material.
+ */
 export function parseLifecycle(text: string, file: string): Lifecycle {
+  const [secret] = privateInText(text)
+  if (secret)
+    throw new PipelineError(
+      finding('private_member', file, `private material: ${secret.names.join(', ')}`, secret.kid),
+    )
   const value = jsonIn(text, file)
   const [good, errors] = document.Errors(value)
   if (!good)

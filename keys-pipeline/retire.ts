@@ -4,6 +4,7 @@ import { type Code, finding, PipelineError } from './errors.ts'
 import type { PublicKey } from './jwk.ts'
 import {
   LIFECYCLE_FILE,
+  parseLifecycle,
   type Retirement,
   readLifecycle,
   serializeLifecycle,
@@ -30,7 +31,7 @@ export interface Retired {
  * leaves a key that `check` refuses, and a second run ends what the first began.
  *
  * Refused: `key_not_found`, `set_empty` (the last key, an emergency included), `several_keys_in_file`,
- * `still_signing` without a release, `release_invalid`.
+ * `still_signing` without a release, `release_invalid`, `private_member` (in the reason).
  */
 export async function retireKey(retire: Retire, custody: Omit<Custody, 'role'>): Promise<Retired> {
   const { keys: root, environment, now, url, show } = custody
@@ -56,6 +57,8 @@ export async function retireKey(retire: Retire, custody: Omit<Custody, 'role'>):
     ...readLifecycle(folder, show),
     [key.thumbprint]: { ...entry, retired },
   })
+  // What would be refused when it is read is not written: a reason may hold anything.
+  parseLifecycle(text, show(join(folder, LIFECYCLE_FILE)))
   replaceFile(join(folder, LIFECYCLE_FILE), text, { scratch: root, show })
   removeFile(key.file, show)
   return { kid, thumbprint: key.thumbprint, file: show(key.file), retired }

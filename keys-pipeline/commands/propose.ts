@@ -72,6 +72,9 @@ const SAID = {
   declined: '! closed by somebody; reopen it to go on',
 } as const
 
+const NEXT =
+  'Next: judge-keys checks it, a code owner reviews it; when it is merged it is deployed and proven live.'
+
 function report(done: Done): string {
   if (done.did === 'unneeded') return '✓ the default branch has these keys already'
   const { plan } = done
@@ -80,5 +83,6 @@ function report(done: Done): string {
       ? `would open a pull request from ${plan.branch} to ${plan.base}`
       : `${SAID[done.did]}: ${done.url}`
   const files = filesOf(plan).map(({ path, did }) => `  ${did === 'removed' ? '-' : '+'} ${path}`)
-  return [head, `  ${plan.title}`, ...files].join('\n')
+  const next = done.did === 'planned' || done.did === 'declined' ? [] : [NEXT]
+  return [head, `  ${plan.title}`, ...files, ...next].join('\n')
 }

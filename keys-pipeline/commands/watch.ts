@@ -95,7 +95,7 @@ async function expectedNow(
   deployed: Publication | null,
   given: WatchOptions,
   settings: Settings,
-  { project, show }: Terminal,
+  { project, show, note }: Terminal,
 ): Promise<Expected[]> {
   const templates = readTemplates(`${project}/site`)
   if (deployed !== null) {
@@ -108,6 +108,7 @@ async function expectedNow(
     const known = Array.isArray(then) ? settings : then
     return expectedOf(render(environments, known, templates, null), known)
   }
+  note('no deployment is on record: the live sets are compared with the keys folder')
   const { environments, findings } = judgeKeys(given.keys, show)
   if (Object.values(environments).every(each => each.keys.length === 0)) return []
   refuseAny(findings)

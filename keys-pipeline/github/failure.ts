@@ -17,7 +17,7 @@ const PERMISSIONS: readonly [RegExp, string][] = [
   [/^\/repos\/[^/]+\/[^/]+\/issues\b/, 'Issues'],
   [/^\/repos\/[^/]+\/[^/]+\/pulls\b/, 'Pull requests'],
   [/^\/repos\/[^/]+\/[^/]+\/deployments\b/, 'Deployments'],
-  [/^\/repos\/[^/]+\/[^/]+\/(git|compare)\b/, 'Contents'],
+  [/^\/repos\/[^/]+\/[^/]+\/(git|compare|codeowners)\b/, 'Contents'],
   [
     /^\/repos\/[^/]+\/[^/]+\/(branches\/[^/]+\/protection|actions\/permissions)\b/,
     'Administration',
@@ -56,7 +56,7 @@ export function toFailure(
   if (status === 401) return say('github_refused', `${said} (the token is not known)`)
   if (status === 403) return say('github_refused', `${said} (needed: ${permissionFor(call)})`)
   if (status === 404) return say('github_not_found', said)
-  return say('github_failed', said)
+  return say([409, 422].includes(status) ? 'github_rejected' : 'github_failed', said)
 }
 
 interface Reply {
@@ -102,6 +102,10 @@ const HIDDEN: readonly Code[] = ['github_refused', 'github_not_found']
 /** The token may not see it, or it is not there. */
 export const isHidden = (error: unknown): error is PipelineError =>
   error instanceof PipelineError && HIDDEN.includes(error.code)
+
+/** Somebody else was first, or a rule forbids it. */
+export const isRejected = (error: unknown): error is PipelineError =>
+  error instanceof PipelineError && error.code === 'github_rejected'
 
 /** GitHub makes no difference between what is not there and what this token may not see. */
 export const isMissing = (error: unknown): boolean =>

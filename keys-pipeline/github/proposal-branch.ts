@@ -103,7 +103,7 @@ async function makeBlob(github: GitHub, bytes: Buffer): Promise<string> {
   return readObject(github, blob.data).sha
 }
 
-/** Refused: `github_*`; `github_failed` where somebody else has moved the branch meanwhile. */
+/** Refused: `github_*`; `github_rejected` where somebody else has moved the branch meanwhile. */
 export async function moveBranch(
   { octokit, owner, repo }: GitHub,
   branch: string,

@@ -1,8 +1,10 @@
 import { hash } from 'node:crypto'
 import { PipelineError, refuseAny } from '../errors.ts'
+import type { PublicKey } from '../jwk.ts'
 import { ENVIRONMENTS } from '../key-set.ts'
 import { judgeFiles } from '../pipeline.ts'
 import type { GitHub } from './client.ts'
+import { isRejected } from './failure.ts'
 import { type GitObjects, gitObjects } from './git-objects.ts'
 import {
   type Applied,
@@ -122,7 +124,7 @@ async function attempted<T>(work: Promise<T>): Promise<T | PipelineError> {
   try {
     return await work
   } catch (error) {
-    if (error instanceof PipelineError && error.code === 'github_failed') return error
+    if (isRejected(error)) return error
     throw error
   }
 }
@@ -144,9 +146,13 @@ function titleOf({ come, go }: Applied): string {
 function phrase(verb: string, keys: readonly MovedKey[], where: string): string {
   const places = [...new Set(keys.map(each => each.environment))].join(' and ')
   const [first] = keys
-  const what = keys.length === 1 ? `key ${first?.key.jwk.kid}` : `${keys.length} keys`
+  const what = keys.length === 1 && first ? `key ${nameOf(first.key)}` : `${keys.length} keys`
   return `${verb} ${what} ${where} ${places}`
 }
+
+/** Titles become messages of commits, which may close issues and call people; a kid may be any text. */
+const nameOf = ({ jwk: { kid }, thumbprint }: PublicKey): string =>
+  /^[A-Za-z0-9._-]+$/.test(kid) ? kid : thumbprint
 
 function bodyOf({ files, come, go }: Applied): string {
   const lines = [

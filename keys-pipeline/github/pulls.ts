@@ -54,7 +54,7 @@ export async function newestPull(
   return { number: found.number, url: found.html_url, isOpen, isDeclined }
 }
 
-/** Refused: `github_*`; `github_failed` also where the branch has an open one already. */
+/** Refused: `github_*`; `github_rejected` where the branch has an open one already. */
 export async function openPull(
   github: GitHub,
   { branch, base, title, body }: { branch: string; base: string; title: string; body: string },

@@ -1,6 +1,7 @@
 import { type Finding, PipelineError } from '../errors.ts'
 import { judgeBranchRules, readBranchRules } from './branch-rules.ts'
 import type { GitHub } from './client.ts'
+import { judgeOwners, readOwnerFaults } from './code-owners.ts'
 import { judgePagesState, readPagesState } from './pages-state.ts'
 import { defaultBranch, judgePinning, readPinning } from './repository.ts'
 
@@ -25,6 +26,7 @@ export async function judgeRepository(
       attempted(async () =>
         judgeBranchRules(await readBranchRules(github, branch), { check: REQUIRED_CHECK }),
       ),
+      attempted(async () => judgeOwners(await readOwnerFaults(github, branch), github.repository)),
       attempted(async () => judgePinning(await readPinning(github), github.repository)),
     ])
     return parts.flat()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { readLifecycle, serializeLifecycle, timestamp } from '../../keys-pipeline/lifecycle.ts'
-import { asIs, folderWith } from '../support/keys.ts'
+import { asIs, folderWith, p256 } from '../support/keys.ts'
 
 const print = 'A'.repeat(43)
 const entry = { kid: 'k', created: '2026-11-25T00:00:00Z', role: 'signer' } as const
@@ -29,6 +29,18 @@ test.each([
   const folder = folderWith({ 'lifecycle.json': content })
   expect(() => readLifecycle(folder, asIs)).toThrowError(
     expect.objectContaining({ code: 'lifecycle_unreadable' }),
+  )
+})
+
+test.each([
+  ['a PEM', () => p256().privatePem],
+  ['half a PEM', () => p256().privatePem.slice(0, 60)],
+  ['a JWK', () => JSON.stringify(p256().secret)],
+])('a reason that holds a private key, %s, is refused, and nothing of it is said', (_, secret) => {
+  const retired = { at: entry.created, reason: secret(), emergency: true }
+  const folder = folderWith({ 'lifecycle.json': { keys: { [print]: { ...entry, retired } } } })
+  expect(() => readLifecycle(folder, asIs)).toThrowError(
+    expect.objectContaining({ code: 'private_member', message: expect.not.stringContaining('MI') }),
   )
 })
 

@@ -11,6 +11,7 @@ import {
   ecJwk,
   ecPair,
   folderWith,
+  p256,
   proofBy,
   published,
   refusalOf,
@@ -64,6 +65,14 @@ test.each<[string, Partial<Retire>]>([
     reason: 'rotation',
     ...how,
   })
+})
+
+test('a private key in the reason is refused, and not written', async () => {
+  const custody = await custodyOf(2)
+  const before = contents(custody)
+  const reason = p256().privatePem
+  expect(await retire({ reason, emergency: true }, custody)).toEqual(['private_member'])
+  expect(contents(custody)).toBe(before)
 })
 
 describe('is refused, and nothing changes', () => {

@@ -87,6 +87,8 @@ export class GitHubServer {
   /** Null where the branch has none, or the token may not look. */
   protection: Json | null = null
   permissions: Json = { enabled: true }
+  /** What GitHub has against CODEOWNERS; null where there is none. */
+  owners: Json[] | null = null
   /** Newest first, as GitHub lists them; the statuses too. */
   deployments: { id: number; sha: string; environment: string; statuses: Json[] }[] = []
   issues: Issue[] = []
@@ -209,6 +211,8 @@ export class GitHubServer {
     'GET /branches/{branch}/protection': () =>
       this.protection === null ? error(404, 'Branch not protected') : ok(this.protection),
     'GET /actions/permissions': () => ok(this.permissions),
+    'GET /codeowners/errors': () =>
+      this.owners === null ? notFound() : ok({ errors: this.owners }),
     'GET /deployments': (_, query) =>
       ok(
         this.deployments

@@ -3,7 +3,7 @@ import { type GitHubServer, REPOSITORY } from './github-server.ts'
 /** The settings of a repository that publishes as the manual asks for it; `baseUrl` is on a domain of its own. */
 export function asItShouldBe(
   baseUrl: string,
-): Pick<GitHubServer, 'pages' | 'rules' | 'permissions'> {
+): Pick<GitHubServer, 'pages' | 'rules' | 'owners' | 'permissions'> {
   const { hostname } = new URL(baseUrl)
   const from = {
     ruleset_source_type: 'Repository',
@@ -49,6 +49,7 @@ export function asItShouldBe(
         },
       },
     ],
+    owners: [],
     permissions: { enabled: true, sha_pinning_required: true },
   }
 }

@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest'
 import { finding, PipelineError } from '../../../keys-pipeline/errors.ts'
-import { isHidden, isMissing, toFailure } from '../../../keys-pipeline/github/failure.ts'
+import {
+  isHidden,
+  isMissing,
+  isRejected,
+  toFailure,
+} from '../../../keys-pipeline/github/failure.ts'
 
 const at = (path: string, method = 'GET') => ({ method, path: `/repos/acme/keys${path}` })
 const answer = (status: number, message = '', headers = {}) => ({
@@ -17,6 +22,7 @@ test.each([
   ['/deployments/1/statuses', 'GET', 'Deployments: read'],
   ['/git/trees', 'POST', 'Contents: write'],
   ['/compare/a...b', 'GET', 'Contents: read'],
+  ['/codeowners/errors', 'GET', 'Contents: read'],
   ['/branches/main/protection', 'GET', 'Administration: read'],
   ['/branches/a%2Fb/protection', 'GET', 'Administration: read'],
   ['/actions/permissions', 'GET', 'Administration: read'],
@@ -68,6 +74,11 @@ test('is missing only where GitHub says 404', () => {
   expect(isMissing(judged(answer(404)))).toBe(true)
   expect(isMissing(judged(answer(403)))).toBe(false)
   expect(isMissing(Object.assign(new Error(), { code: 'github_not_found' }))).toBe(false)
+})
+
+test('is rejected where GitHub says 409 or 422, and at no other time', () => {
+  const statuses = [400, 401, 403, 404, 409, 422, 429, 500]
+  expect(statuses.filter(status => isRejected(judged(answer(status))))).toEqual([409, 422])
 })
 
 test('an error of ours goes through as it is', () => {

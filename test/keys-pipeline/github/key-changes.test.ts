@@ -76,6 +76,7 @@ test('a file goes only when all its keys are retired', () => {
 test('whoever knows an older commit takes nothing back', () => {
   const record = { ...entry(0, retired('at main')), ...entry(1, { proof: 'a.b.c' }) }
   expect(apply({ lifecycle: { ...entry(0), ...entry(1) } }, record).record).toBeNull()
+  expect(apply({ lifecycle: entry(0, retired('otherwise')) }, record).record).toBeNull()
   expect(apply({ lifecycle: entry(1, retired('x')) }, record).record).toEqual({
     ...record,
     ...entry(1, { proof: 'a.b.c', ...retired('x') }),

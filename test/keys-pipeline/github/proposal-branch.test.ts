@@ -70,6 +70,6 @@ test('a branch that has moved meanwhile is not moved by force', async () => {
   const ours = await makeCommit(github, work, [work.baseSha])
   const theirs = server().git.commit({ ...MAIN, 'c.txt': 'C' }, { branch: BRANCH })
   const moved = moveBranch(github, BRANCH, { from: first, to: ours })
-  expect(codes(await refusalOf(moved))).toEqual(['github_failed'])
+  expect(codes(await refusalOf(moved))).toEqual(['github_rejected'])
   expect(server().git.refs.get(`heads/${BRANCH}`)).toBe(theirs)
 })

@@ -104,6 +104,21 @@ describe('a pull request', () => {
     expect(recordOn(plan.branch)).toEqual({ ...entry(0), ...entry(1) })
   })
 
+  test('a kid that is more than a word is in no title and no message of a commit', async () => {
+    const kid = 'x; fixes #1 @acme/all'
+    const jwk = published({ ...ecJwk('P-256', 2), kid }).jwk
+    const { plan } = await propose(
+      adding(2, {
+        files: [{ name: nameOf(2), bytes: Buffer.from(JSON.stringify(jwk)) }],
+        lifecycle: entry(2, { kid }),
+      }),
+    )
+    const sha = server().git.refs.get(`heads/${plan.branch}`) ?? ''
+    const said = `${server().pulls[0]?.title} ${server().git.commits.get(sha)?.message}`
+    expect(said).not.toMatch(/[#@]/)
+    expect(said).toContain(key(2).thumbprint)
+  })
+
   test('text of a kid or a reason is not read as Markdown', async () => {
     const reason = '@everybody <img src=x> ``` [a](https://evil.example)'
     await propose({ ...retiring(0), lifecycle: entry(0, { retired: { ...gone.retired, reason } }) })
@@ -168,8 +183,9 @@ describe('twice is once', () => {
   })
 })
 
+const ref = /^(POST|PATCH) .*\/git\/refs/
+
 describe('somebody was quicker', () => {
-  const ref = /^(POST|PATCH) .*\/git\/refs/
   const url = 'https://docs.github.com/rest'
   const taken = {
     status: 422,
@@ -180,6 +196,14 @@ describe('somebody was quicker', () => {
     ['the answer to the new branch is lost', { ...taken, at: ref, isDone: true }],
     ['the branch could not be made', { ...taken, at: ref }],
     ['the branch conflicts', { status: 409, body: { message: 'Conflict' }, at: ref }],
+    [
+      'the answer to the new branch is lost on the way',
+      { status: 502, body: '<html>', at: ref, isDone: true },
+    ],
+    [
+      'the answer to the pull request is lost on the way',
+      { status: 502, body: '<html>', at: /^POST .*\/pulls$/, isDone: true },
+    ],
     ['the pull request is there', { ...taken, at: /^POST .*\/pulls$/, isDone: true }],
   ])('%s: it is looked at again, and there is one pull request', async (_, fault) => {
     server().faults.push(fault)
@@ -190,10 +214,33 @@ describe('somebody was quicker', () => {
 
   test('whoever is always later gives up, and a repeat goes on', async () => {
     server().faults.push(...Array.from({ length: 3 }, () => ({ ...taken, at: ref })))
-    expect(await refused(adding(2))).toEqual(['github_failed'])
+    expect(await refused(adding(2))).toEqual(['github_rejected'])
     expect((await propose(adding(2))).did).toBe('opened')
   })
 })
+
+/** A proposal writes two blobs, a tree, a commit, a branch and a pull request. */
+test.each([0, 1, 2, 3, 4, 5, 6])(
+  'killed after %i writes, a repeat goes on to the same pull request',
+  async most => {
+    let writes = 0
+    const killed: typeof fetch = (url, init) => {
+      const isWrite = init?.method !== 'GET'
+      if (writes >= most && isWrite) return Promise.reject(new Error('killed'))
+      if (isWrite) writes++
+      return fetch(url, init)
+    }
+    const findings = await refusalOf(proposeKeys(server().open({ fetch: killed }), [adding(2)]))
+    expect(codes(findings)).toEqual(most < 6 ? ['github_unreachable'] : [])
+    const { plan, number, did } = await propose(adding(2))
+    expect([number, did]).toEqual([1, most < 6 ? 'opened' : 'unchanged'])
+    expect([server().pulls.length, server().git.refs.size]).toEqual([1, 2])
+    expect(changedOn(plan.branch)).toEqual([`${NONPROD}/${nameOf(2)}`, RECORD].sort())
+    expect(server().git.history(server().git.refs.get(`heads/${plan.branch}`) ?? '')).toHaveLength(
+      2,
+    )
+  },
+)
 
 describe('is refused', () => {
   const no = { status: 403, body: { message: 'Resource not accessible by integration' } }
@@ -246,6 +293,14 @@ describe('is refused', () => {
     ['a record as a key file', () => file('lifecycle.json', '{}'), 'file_unknown'],
     ['a file that holds no key', () => file('key.sh', textOf(2)), 'file_unknown'],
     [
+      'a private key in the reason of a retirement',
+      () => ({
+        ...retiring(0),
+        lifecycle: entry(0, { retired: { ...gone.retired, reason: pem } }),
+      }),
+      'private_member',
+    ],
+    [
       'a key that was retired with it',
       () => adding(2, { lifecycle: entry(2, gone) }),
       'retired_key_returns',
@@ -254,6 +309,28 @@ describe('is refused', () => {
     expect(await refused(change())).toContain(code)
     expect(server().writes()).toEqual([])
     expect(JSON.stringify(server().requests)).not.toContain('PRIVATE')
+  })
+
+  test.each([
+    ['a rule against such branches', ref],
+    ['a rule against the pull request', /^POST .*\/pulls$/],
+  ])('%s, with what GitHub says', async (_, at) => {
+    const message = 'Repository rule violations found'
+    const body = { message, documentation_url: 'https://docs.github.com/rest' }
+    server().faults.push(...Array.from({ length: 3 }, () => ({ status: 422, body, at })))
+    expect(await refusalOf(proposeKeys(server().open(), [adding(2)]))).toMatchObject([
+      { code: 'github_rejected', message: expect.stringContaining(message) },
+    ])
+  })
+
+  test('a limit that lasts, in a finding, after which a repeat goes on', async () => {
+    const limit = {
+      ...{ status: 403, body: { message: 'You have exceeded a secondary rate limit.' } },
+      headers: { 'retry-after': '3600' },
+    }
+    server().faults.push({ ...limit, at: ref })
+    expect(await refused(adding(2))).toEqual(['github_failed'])
+    expect((await propose(adding(2))).did).toBe('opened')
   })
 
   test('the last key of an environment', async () => {

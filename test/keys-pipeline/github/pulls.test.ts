@@ -41,10 +41,10 @@ describe('opening', () => {
   })
 
   test('a second one, or one of no branch, is refused', async () => {
-    expect(codes(await refusalOf(openPull(server().open(), asked)))).toEqual(['github_failed'])
+    expect(codes(await refusalOf(openPull(server().open(), asked)))).toEqual(['github_rejected'])
     server().git.commit({ a: '1' }, { branch: 'work' })
     await openPull(server().open(), asked)
-    expect(codes(await refusalOf(openPull(server().open(), asked)))).toEqual(['github_failed'])
+    expect(codes(await refusalOf(openPull(server().open(), asked)))).toEqual(['github_rejected'])
     expect(server().pulls).toHaveLength(1)
   })
 })

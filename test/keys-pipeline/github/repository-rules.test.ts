@@ -17,13 +17,15 @@ test('a repository as the manual asks for it is good', async () => {
 
 test('a repository as GitHub makes it is told all at once', async () => {
   expect(await judged()).toEqual([
-    ...['pages_missing', 'branch_unprotected', 'branch_review_missing', 'actions_not_pinned'],
+    ...['pages_missing', 'branch_unprotected', 'branch_review_missing', 'branch_owners_invalid'],
+    'actions_not_pinned',
   ])
 })
 
 test.each<[string, Partial<GitHubServer>, string[]]>([
   ['a branch without rules', { rules: [] }, ['branch_unprotected', 'branch_review_missing']],
   ['actions by tag', { permissions: { enabled: true } }, ['actions_not_pinned']],
+  ['a branch without owners', { owners: null }, ['branch_owners_invalid']],
   ['no site', { pages: null }, ['pages_missing']],
 ])('%s is named alone', async (_, more, named) => {
   set(more)
@@ -35,6 +37,7 @@ describe('what cannot be asked is a finding, and the rest is asked all the same'
   test.each<[string, ServerFault, string[]]>([
     ['Pages', { ...no, at: /pages$/ }, ['github_refused']],
     ['the rules', { ...no, at: /rules\/branches/ }, ['github_refused']],
+    ['the owners', { ...no, at: /codeowners/ }, ['branch_owners_invalid']],
     ['the pinning', { ...no, at: /permissions$/ }, ['actions_not_pinned']],
     ['the repository', { ...no, at: /keys$/ }, ['github_refused']],
     ['an outage of one', { status: 400, body: '<html>', at: /pages$/ }, ['github_failed']],

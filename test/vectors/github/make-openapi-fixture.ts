@@ -17,6 +17,7 @@ const OPERATIONS: [string, ...string[]][] = [
   [REPOSITORY, 'get'],
   [`${REPOSITORY}/actions/permissions`, 'get'],
   [`${REPOSITORY}/branches/{branch}/protection`, 'get'],
+  [`${REPOSITORY}/codeowners/errors`, 'get'],
   [`${REPOSITORY}/compare/{basehead}`, 'get'],
   [`${REPOSITORY}/deployments`, 'get'],
   [`${REPOSITORY}/deployments/{deployment_id}/statuses`, 'get'],
