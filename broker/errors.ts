@@ -201,7 +201,7 @@ export const ERRORS = {
   host_refused: caller(
     421,
     'invalid_request',
-    'The operator’s listener answers under the name localhost alone.',
+    'The operator listener answers under the name localhost alone.',
   ),
   daemon_unreachable: {
     blame: 'us',
