@@ -7,14 +7,14 @@ import { openDoor } from './access/door.ts'
 import { compilePolicy, warmlyWanted } from './access/policy.ts'
 import { type Audit, readAuditTail } from './audit.ts'
 import type { Clock } from './clock.ts'
-import type { Config } from './config.ts'
+import type { Config, ConfigError } from './config.ts'
 import type { Complaint } from './config-rules.ts'
 import type { Cause } from './diagnosis/diagnose.ts'
 import { type Examined, examine, type Wish } from './diagnosis/examine.ts'
-import { gatherFacts, type Surroundings } from './diagnosis/gather.ts'
+import { gatherFacts } from './diagnosis/gather.ts'
 import { NO_PAST, readPast } from './diagnosis/past.ts'
 import { openRefusals } from './diagnosis/refusals.ts'
-import { visitWith } from './diagnosis/visit.ts'
+import { surroundings } from './diagnosis/surroundings.ts'
 import { asBrokerError, BrokerError } from './errors.ts'
 import { buildAdmin } from './http/admin.ts'
 import { documentRoutes } from './http/document-routes.ts'
@@ -24,12 +24,14 @@ import { reportRoute } from './http/report-route.ts'
 import { watchStopping } from './http/stopping.ts'
 import { tokenRoute } from './http/token-route.ts'
 import type { Rooms } from './issue-token.ts'
-import { chooseKey } from './keys/choose.ts'
+import { chooseKey, strangeKids } from './keys/choose.ts'
 import { loadSigningKeys, type SigningKey } from './keys/signing-keys.ts'
+import { openMetrics } from './metrics.ts'
+import { openRecentRefusals } from './recent-refusals.ts'
 import type { Tick } from './schedule.ts'
-import { type LikelyCause, statusOf } from './status.ts'
+import { type LikelyCause, type Status, statusOf } from './status.ts'
 import { memoryCache } from './tokens/cache.ts'
-import { cacheKey } from './tokens/cache-key.ts'
+import { isShared } from './tokens/cache-key.ts'
 import type { FetchPorts } from './tokens/fetch.ts'
 import { obtainWith } from './tokens/obtain.ts'
 import { keepWarm, reportedWith } from './tokens/renew.ts'
@@ -78,13 +80,8 @@ export function loadSigners(config: Config): {
   )
   const signers = new Map<string, SigningKey>()
   for (const [environment, { keys, signWith }] of rings) {
-    const strange = signWith.filter(kid => !keys.some(key => key.kid === kid))
-    if (keys.length > 0 && strange.length > 0) {
-      complaints.push({
-        at: `/keys/${environment}/signWith`,
-        message: `names no key of the folder: ${strange.join(', ')}`,
-      })
-    }
+    const message = strangeKids({ keys, signWith })
+    if (message !== null) complaints.push({ at: `/keys/${environment}/signWith`, message })
   }
   for (const { id, environment, alg } of config.upstreams.values()) {
     const ring = rings.get(environment)
@@ -107,26 +104,38 @@ export interface Broker {
   ticks: readonly Tick[]
   /** A new generation of config and keys, for every request from now on; tokens that are held stay. */
   take: (config: Config, signers: ReadonlyMap<string, SigningKey>) => void
+  /** A config that is there and is not taken: told in the status until one is. */
+  refuse: (complaints: ConfigError['complaints']) => void
 }
 
 /** Assembly: the rooms made from the config and handed to each other, behind a Fastify. */
 export function buildApp(config: Config, ports: Ports): Broker {
   const { clock, chance, wait, audit, log } = ports
   let current = generationOf(config, ports.signers)
+  let configRefused: Status['configRefused'] = null
   const startedAt = clock().wall
   const connections = openConnections(ports.proxy)
   const history = openHistory(readPast(readAuditTail(config.audit.file)))
+  const metrics = openMetrics(clock)
+  const recent = openRecentRefusals(id => current.config.services.has(id))
+  const guards = openGuards(clock)
   const refusals = openRefusals({
     clock,
     gather: (upstream, token) =>
-      gatherFacts(upstream, token, surroundings(current.config, { clock, ...current }, history.of)),
+      gatherFacts(
+        upstream,
+        token,
+        surroundings(current.config, { clock, ...current, assertion: GOOD_FOR }, history.of),
+      ),
     onDiagnosed: (upstream, { code, causes }) =>
       log.warn({ upstream: upstream.id, code, causes: causes.map(brief) }, 'why the EHR says no'),
   })
   const exchange = refusals.watch(
     persist({
-      ...{ clock, chance, wait, history, guard: openGuards(clock) },
-      exchange: exchangeOver(connections, { clock, keyOf: signerOf }, tellSkew(history, log)),
+      ...{ clock, chance, wait, history, guard: guards.guard },
+      exchange: metrics.watchExchange(
+        exchangeOver(connections, { clock, keyOf: signerOf }, tellSkew(history, log)),
+      ),
     }),
   )
   const sharing = openSharing(config.sharedCache, ports)
@@ -144,9 +153,9 @@ export function buildApp(config: Config, ports: Ports): Broker {
     claimedId,
     authorise: (service, ask, { grantsOf, upstreams, disabledOf }) =>
       authorise(grantsOf(service), ask, upstreams, disabledOf(service)),
-    obtain: obtainWith(fetching),
+    obtain: metrics.watchObtain(obtainWith(fetching)),
     refuseExcess,
-    audit,
+    audit: recent.watchAudit(metrics.watchAudit(audit)),
     clock,
   }
 
@@ -157,7 +166,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
     offered: () => offeredBy(current.config.callers.values()),
     hasBegunToStop: stopping.hasBegun,
   })
-  app.register(tokenRoute, { rooms, stopping })
+  app.register(tokenRoute, { rooms, stopping, handedOut: metrics.handedOut })
   app.register(reportRoute, {
     rooms: { ...rooms, reported: reportedWith(fetching), isShared },
     stopping,
@@ -179,12 +188,12 @@ export function buildApp(config: Config, ports: Ports): Broker {
     await audit.close()
   })
   const admin = buildAdmin({
-    ...{ token: config.admin.token, log },
+    ...{ token: config.admin.token, log, metrics },
     status: () =>
       statusOf({
         ...{ clock, startedAt, history, cache: fetching.cache },
-        generation: current.config.generation,
-        upstreams: [...current.config.upstreams.values()],
+        ...{ config: current.config, configRefused, refusals: recent.list },
+        breakerOf: guards.breakerOf,
         kidOf: ({ id }) => current.signers.get(id)?.kid ?? null,
         causesOf: ({ id }) => refusals.last.get(id)?.causes.map(brief) ?? [],
       }),
@@ -215,8 +224,12 @@ export function buildApp(config: Config, ports: Ports): Broker {
     ],
     take: (next, signers) => {
       current = generationOf(next, signers)
+      configRefused = null
       fetching.cache.forgive()
       if (next.listen.tls) takeIdentity(app, next.listen.tls)
+    },
+    refuse: complaints => {
+      configRefused = { time: new Date(clock().wall).toISOString(), complaints }
     },
   }
 }
@@ -250,20 +263,6 @@ const exchangeOver = (
     signerFor: keyOf,
   })
 
-const surroundings = (
-  { upstreams, keys, changed }: Config,
-  { clock, signers }: Pick<Ports, 'clock' | 'signers'>,
-  past: Surroundings['past'],
-): Surroundings => ({
-  ...{ upstreams, past, configChanged: changed, assertion: GOOD_FOR },
-  setUrls: new Map(
-    [...keys].flatMap(([name, { jwksUrl }]) => (jwksUrl === null ? [] : [[name, jwksUrl]])),
-  ),
-  keyOf: ({ id }) => signers.get(id) ?? null,
-  visit: visitWith(() => clock().monotonic),
-  now: () => clock().wall,
-})
-
 /** `diagnose` of one upstream, without the daemon; what worked before is read from the audit file. */
 export async function examineUpstream(
   upstream: Upstream,
@@ -272,7 +271,11 @@ export async function examineUpstream(
   wish: Omit<Wish, 'exchange'> & { asksToken: boolean },
 ): Promise<Examined> {
   const known = readPast(readAuditTail(config.audit.file))
-  const around = surroundings(config, ports, id => known.get(id) ?? NO_PAST)
+  const around = surroundings(
+    config,
+    { ...ports, assertion: GOOD_FOR },
+    id => known.get(id) ?? NO_PAST,
+  )
   const connections = openConnections()
   try {
     const keyOf = (): SigningKey => {
@@ -288,10 +291,6 @@ export async function examineUpstream(
     await connections.close()
   }
 }
-
-/** One token serves two upstreams that differ in name alone. */
-const isShared = (one: Upstream, other: Upstream): boolean =>
-  cacheKey(one, one.scopes) === cacheKey(other, one.scopes)
 
 function signerOf(upstream: Upstream): SigningKey {
   const signer = SIGNERS.get(upstream)

@@ -222,6 +222,11 @@ export const ERRORS = {
   operator_refused: {
     ...caller(401, 'invalid_client', 'The operator token is missing or wrong.'),
   },
+  host_refused: caller(
+    421,
+    'invalid_request',
+    'The operator listener answers under the name localhost alone.',
+  ),
   daemon_unreachable: {
     blame: 'us',
     status: 503,

@@ -38,7 +38,7 @@ async function start(path: string): Promise<void> {
   let current = config
   if (audit === undefined) throw new Error('a config without complaints has its audit open')
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime })
-  const { app, admin, abort, ticks, take } = buildApp(config, {
+  const { app, admin, abort, ticks, take, refuse } = buildApp(config, {
     clock: systemClock,
     chance: Math.random,
     wait: milliseconds => wait(milliseconds),
@@ -57,7 +57,10 @@ async function start(path: string): Promise<void> {
       current = next.config
     },
     onTaken: () => log.info({ config: current.generation }, 'new config taken'),
-    onKept: error => log.error(keptFacts(error), 'the config is not taken; the one before goes on'),
+    onKept: error => {
+      log.error(keptFacts(error), 'the config is not taken; the one before goes on')
+      refuse(error instanceof ConfigError ? error.complaints.slice(0, MOST_COMPLAINTS) : [])
+    },
   })
   process.on('SIGHUP', reload.now)
   const all = [...ticks, { name: 'config', tick: reload.tick }]
@@ -115,7 +118,7 @@ function keptFacts(error: unknown): object {
   return { code: 'internal', error: error instanceof Error ? error.name : 'unknown' }
 }
 
-/** What one line of the log should bear; `npm start` with the same config shows them all. */
+/** What one line of the log should bear, and a page; `npm start` with the same config shows them all. */
 const MOST_COMPLAINTS = 20
 
 /** On a socket that its owner alone may open, or on a port of this machine. */

@@ -1,9 +1,12 @@
 import type { Environment } from '../keys-pipeline/key-set.ts'
 import { type Clock, remaining } from './clock.ts'
+import type { Config, ConfigError } from './config.ts'
 import type { ErrorCode } from './errors.ts'
+import type { Refused } from './recent-refusals.ts'
 import type { TokenCache } from './tokens/cache.ts'
+import type { BreakerState } from './upstream/guards.ts'
 import type { History } from './upstream/history.ts'
-import type { Upstream } from './upstream/upstream.ts'
+import type { DisabledUpstream, Upstream } from './upstream/upstream.ts'
 
 /** What an operator should see of the broker at a glance; nothing of it is secret, and none of it a patient's. */
 export interface Status {
@@ -12,7 +15,13 @@ export interface Status {
   startedAt: string
   /** SHA-256 of the config in force. */
   config: string
+  /** Why the config that is there now is not the one in force, and since when; null where it is. */
+  configRefused: { time: string; complaints: ConfigError['complaints'] } | null
   upstreams: UpstreamStatus[]
+  /** Those that are switched off. */
+  disabled: readonly DisabledUpstream[]
+  /** The last decisions against somebody, the latest first. */
+  refusals: Refused[]
 }
 
 export interface UpstreamStatus {
@@ -29,12 +38,13 @@ export interface UpstreamStatus {
   lastFailure: { time: string; code: ErrorCode; status: number | null } | null
   /** Failures since the last success. */
   failures: number
+  breaker: BreakerState
   /** Seconds by which its clock is ahead of ours. */
   skew: number | null
   /** Why it says no, the likeliest first; none where it works, or where nobody looked yet. */
   causes: LikelyCause[]
-  /** A token that is held, with the seconds that are left and those until it is refreshed. */
-  tokens: { scope: string; expiresIn: number; refreshIn: number }[]
+  /** A token that is held: the seconds of its life, those that are left and those until it is refreshed. */
+  tokens: { scope: string; life: number; expiresIn: number; refreshIn: number }[]
 }
 
 export interface LikelyCause {
@@ -49,35 +59,41 @@ export interface StatusPorts {
   clock: Clock
   /** Milliseconds since the epoch. */
   startedAt: number
-  generation: string
-  upstreams: readonly Upstream[]
+  config: Pick<Config, 'generation' | 'upstreams' | 'disabled'>
+  configRefused: Status['configRefused']
   kidOf: (upstream: Upstream) => string | null
   causesOf: (upstream: Upstream) => LikelyCause[]
+  breakerOf: (upstream: Upstream) => BreakerState
+  refusals: () => Refused[]
   history: History
   cache: TokenCache
 }
 
 export function statusOf(ports: StatusPorts): Status {
-  const { clock, startedAt, generation, upstreams, cache } = ports
+  const { clock, startedAt, config, cache } = ports
   const held = Map.groupBy(cache.entries(), ([, { wanted }]) => wanted.upstream.id)
   return {
     time: iso(clock().wall),
     startedAt: iso(startedAt),
-    config: generation,
-    upstreams: upstreams.map(upstream => ({
+    config: config.generation,
+    configRefused: ports.configRefused,
+    upstreams: [...config.upstreams.values()].map(upstream => ({
       ...standingOf(upstream, ports),
       tokens: (held.get(upstream.id) ?? []).map(([, { token }]) => ({
         scope: token.scope,
+        life: seconds(token.life),
         expiresIn: seconds(remaining(token.sentAt, token.life, clock())),
         refreshIn: seconds(remaining(token.sentAt, token.soft, clock())),
       })),
     })),
+    disabled: [...config.disabled.values()],
+    refusals: ports.refusals(),
   }
 }
 
 function standingOf(
   upstream: Upstream,
-  { history, kidOf, causesOf }: StatusPorts,
+  { history, kidOf, causesOf, breakerOf }: StatusPorts,
 ): Omit<UpstreamStatus, 'tokens'> {
   const { id, fhirBase, environment, clientId, profileName } = upstream
   const { lastSuccess, lastFailure, failures, skew } = history.of(id)
@@ -90,7 +106,7 @@ function standingOf(
       code: lastFailure.code,
       status: lastFailure.status,
     },
-    ...{ failures, skew, causes: causesOf(upstream) },
+    ...{ failures, skew, breaker: breakerOf(upstream), causes: causesOf(upstream) },
   }
 }
 

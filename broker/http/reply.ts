@@ -10,7 +10,7 @@ export const NO_STORE = { 'cache-control': 'no-store', pragma: 'no-cache' } as c
  */
 export function sendError(reply: FastifyReply, error: BrokerError): FastifyReply {
   const { status, oauth, says, retryAfter } = error.row
-  if (status === 401) reply.header('www-authenticate', 'Basic realm="lockstep", charset="UTF-8"')
+  if (status === 401) reply.header('www-authenticate', challengeOf(error))
   if (status === 405) reply.header('allow', 'POST')
   const later = error.facts['retry_after']
   if (retryAfter !== undefined)
@@ -20,6 +20,12 @@ export function sendError(reply: FastifyReply, error: BrokerError): FastifyReply
     .headers(NO_STORE)
     .send({ error: oauth, error_description: says, code: error.shownCode })
 }
+
+/** Basic would have a browser ask for a password in a window of its own. @see RFC 6750 §3 */
+const challengeOf = ({ code }: BrokerError): string =>
+  code === 'operator_refused'
+    ? 'Bearer realm="lockstep"'
+    : 'Basic realm="lockstep", charset="UTF-8"'
 
 /** What an operator should see of a refusal: faults of the EHR and of ours, never the caller's. */
 export function logError(log: FastifyBaseLogger, error: BrokerError): void {

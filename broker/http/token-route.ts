@@ -7,12 +7,16 @@ import type { Stopping } from './stopping.ts'
 import { readTokenRequest } from './token-request.ts'
 
 /** `POST /oauth2/token`, and every other method, which is refused as RFC 6749 would have it. */
-export const tokenRoute: FastifyPluginCallback<{ rooms: Rooms; stopping: Stopping }> = (
-  scope,
-  { rooms, stopping },
-  done,
-) => {
+export const tokenRoute: FastifyPluginCallback<{
+  rooms: Rooms
+  stopping: Stopping
+  /** Told of each reply, and how long it took. */
+  handedOut: (status: number, milliseconds: number) => void
+}> = (scope, { rooms, stopping, handedOut }, done) => {
   takeText(scope)
+  scope.addHook('onResponse', async (_, { statusCode, elapsedTime }) =>
+    handedOut(statusCode, elapsedTime),
+  )
   scope.all('/oauth2/token', async (request, reply) => {
     const issued = await stopping.track(issueToken(readTokenRequest(request), rooms))
     return reply.headers(NO_STORE).send(issued)

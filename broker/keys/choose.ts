@@ -23,3 +23,10 @@ export function chooseKey(
   const kids = line.map(key => key.kid).join(', ')
   return `there are ${line.length} ${alg} keys for ${environment} (${kids}): name the one that signs in signWith`
 }
+
+/** What is wrong with the kids that are named, where there are keys at all. */
+export function strangeKids({ keys, signWith }: KeyRing): string | null {
+  const strange = signWith.filter(kid => !keys.some(key => key.kid === kid))
+  if (keys.length === 0 || strange.length === 0) return null
+  return `names no key of the folder: ${strange.join(', ')}`
+}

@@ -19,3 +19,7 @@ export function cacheKey(upstream: Upstream, scopes: readonly string[]): string 
   ]
   return hash('sha256', JSON.stringify([settings, granted]), 'hex')
 }
+
+/** One token serves two upstreams that differ in name alone. */
+export const isShared = (one: Upstream, other: Upstream): boolean =>
+  cacheKey(one, one.scopes) === cacheKey(other, one.scopes)

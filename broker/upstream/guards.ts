@@ -3,6 +3,7 @@ import {
   BulkheadRejectedError,
   bulkhead,
   type CircuitBreakerPolicy,
+  CircuitState,
   ConsecutiveBreaker,
   circuitBreaker,
   ExponentialBackoff,
@@ -15,6 +16,15 @@ import type { Upstream } from './upstream.ts'
 /** Runs a call to an EHR where there is room for it and hope. Refused: `upstream_busy`, `upstream_circuit_open`. */
 export type Guard = <T>(upstream: Upstream, call: () => Promise<T>) => Promise<T>
 
+/** `half_open`: the one call that is let through is under way. */
+export type BreakerState = 'closed' | 'open' | 'half_open'
+
+export interface Guards {
+  guard: Guard
+  /** `open` until a call works again, though the pause may be over. */
+  breakerOf: (upstream: Upstream) => BreakerState
+}
+
 /** Failed attempts in a row after which an upstream is left alone. */
 const THRESHOLD = 5
 /** Milliseconds that it is left alone; doubled each time that the one call which is then let through fails. */
@@ -26,10 +36,10 @@ const QUEUE = 100
  * A bulkhead and a breaker per upstream: one hospital that hangs takes no other's calls. The breaker counts what says
  * that the EHR is out of order, and not its no.
  */
-export function openGuards(clock: Clock): Guard {
+export function openGuards(clock: Clock): Guards {
   const rooms = new Map<string, ReturnType<typeof bulkhead>>()
   const breakers = new Map<string, Breaker>()
-  return async (upstream, call) => {
+  const guard: Guard = async (upstream, call) => {
     const { id, concurrency } = upstream
     // A reload may give it more room; what is under way ends in the old one.
     const name = `${id} ${concurrency}`
@@ -38,15 +48,19 @@ export function openGuards(clock: Clock): Guard {
     const breaker = breakers.get(id) ?? openBreaker(clock)
     breakers.set(id, breaker)
     try {
-      return await room.execute(() => breaker(call))
+      return await room.execute(() => breaker.run(call))
     } catch (error) {
       if (error instanceof BulkheadRejectedError) throw new BrokerError('upstream_busy')
       throw error
     }
   }
+  return { guard, breakerOf: ({ id }) => breakers.get(id)?.state() ?? 'closed' }
 }
 
-type Breaker = <T>(call: () => Promise<T>) => Promise<T>
+interface Breaker {
+  run: <T>(call: () => Promise<T>) => Promise<T>
+  state: () => BreakerState
+}
 
 function openBreaker(clock: Clock): Breaker {
   const make = (initialState?: unknown): CircuitBreakerPolicy => {
@@ -65,7 +79,7 @@ function openBreaker(clock: Clock): Breaker {
   }
   let brokenAt: Instant | null = null
   let policy = make()
-  return async call => {
+  const run: Breaker['run'] = async call => {
     // The library has the wall clock alone: where that was set back, the monotonic one ends the pause.
     if (brokenAt !== null && remaining(brokenAt, PAUSE.maxDelay, clock()) <= 0) {
       const { ownState, breakerState } = policy.toJSON() as Record<string, object>
@@ -79,7 +93,15 @@ function openBreaker(clock: Clock): Breaker {
       throw error
     }
   }
+  return { run, state: () => STATES[policy.state] }
 }
+
+const STATES = {
+  [CircuitState.Closed]: 'closed',
+  [CircuitState.Open]: 'open',
+  [CircuitState.HalfOpen]: 'half_open',
+  [CircuitState.Isolated]: 'open',
+} as const satisfies Record<CircuitState, BreakerState>
 
 function isOutOfOrder(error: unknown): boolean {
   const { code, failure } = asBrokerError(error)

@@ -7,6 +7,7 @@ import Provider from 'oidc-provider'
 import * as oauth from 'openid-client'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { secretHash } from '../../broker/access/secrets.ts'
+import type { Refused } from '../../broker/recent-refusals.ts'
 import { basic, makeWorld, PATIENT, SECRET, type World } from '../support/world.ts'
 
 describe('against oidc-provider, an authorization server that we did not write', () => {
@@ -185,4 +186,34 @@ describe('an upstream that is switched off', () => {
       'upstream_unknown',
     ])
   })
+})
+
+test('the operator’s listener tells what has come to pass, in the status and in the metrics', async () => {
+  const world = await makeWorld()
+  await world.ask()
+  await world.ask()
+  await world.ask({ audience: 'nowhere' })
+  await world.ask({}, basic('scheduling', 'not-the-secret'))
+  const { upstreams, refusals } = (await world.admin.inject('/status')).json()
+  expect(upstreams).toMatchObject([
+    { id: 'epic', state: 'working', breaker: 'closed', tokens: [{ life: 3600 }] },
+  ])
+  expect(refusals.map(({ code, service, claimed }: Refused) => [code, service, claimed])).toEqual([
+    ['secret_wrong', null, 'scheduling'],
+    ['upstream_unknown', 'scheduling', 'scheduling'],
+  ])
+  const metrics = (await world.admin.inject('/metrics')).body
+  for (const line of [
+    'lockstep_requests_total{action="token",service="scheduling",upstream="epic",outcome="granted"} 2',
+    'lockstep_requests_total{action="token",service="(unknown)",upstream="(none)",outcome="secret_wrong"} 1',
+    'lockstep_cache_lookups_total{upstream="epic",result="hit"} 1',
+    'lockstep_upstream_call_seconds_count{upstream="epic",outcome="granted"} 1',
+    'lockstep_handout_seconds_count{outcome="granted"} 2',
+    'lockstep_handout_seconds_count{outcome="refused"} 2',
+    'lockstep_upstream_state{upstream="epic",state="working"} 1',
+    `lockstep_signing_key_info{upstream="epic",environment="nonprod",kid="${world.kid}"} 1`,
+  ])
+    expect(metrics).toContain(`${line}\n`)
+  expect((await world.admin.inject('/')).body).toContain('<title>Lockstep</title>')
+  await world.close()
 })

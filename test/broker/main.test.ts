@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { secretHash } from '../../broker/access/secrets.ts'
+import { askDaemon } from '../../broker/admin-client.ts'
 import { firstConfig, SANDBOXES } from '../../broker/init.ts'
 import { LocalEpic } from '../sandbox/local-epic.ts'
 import { makeAuthority } from '../support/certificates.ts'
@@ -158,7 +159,10 @@ test('SIGHUP takes a new config, and keeps the old one where it is wrong', async
     })
     return status
   }
+  const status = () =>
+    askDaemon({ socket: join(folder, 'admin.sock'), port: null, token: null }, '/status')
   expect(await ask('secret')).toBe(400)
+  expect(await status()).toMatchObject({ configRefused: null })
   const config = parse(readFileSync(path, 'utf8'))
   config.services['my-service'].secretSha256 = [secretHash('another')]
   writeFileSync(path, stringify(config))
@@ -169,6 +173,7 @@ test('SIGHUP takes a new config, and keeps the old one where it is wrong', async
   running.signal('SIGHUP')
   await expect.poll(running.output).toContain('the config is not taken')
   expect(await ask('another')).toBe(400)
+  expect(await status()).toMatchObject({ configRefused: { complaints: [{ file: path }] } })
   writeFileSync(path, stringify({ ...config, issuer: 'https://other.example.com' }))
   running.signal('SIGHUP')
   await expect.poll(running.output).toContain('/issuer')

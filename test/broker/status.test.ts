@@ -11,9 +11,19 @@ function seen() {
   const upstreams = ['a', 'b'].map(id => upstream({ id }))
   const status = () =>
     statusOf({
-      ...{ clock: clock.clock, startedAt: clock.now(), generation: 'g', upstreams, history, cache },
+      ...{ clock: clock.clock, startedAt: clock.now(), history, cache },
       kidOf: ({ id }) => (id === 'a' ? 'kid' : null),
       causesOf: () => [],
+      breakerOf: () => 'closed',
+      refusals: () => [],
+      configRefused: null,
+      config: {
+        generation: 'g',
+        upstreams: new Map(upstreams.map(each => [each.id, each])),
+        disabled: new Map([
+          ['off', { id: 'off', fhirBase: 'https://off.example.com', reason: 'moved' }],
+        ]),
+      },
     })
   return { clock, cache, history, status, upstreams }
 }
@@ -27,6 +37,12 @@ test('an upstream is untried, then working, failing, or never worked', () => {
   expect(states()).toEqual(['working', 'never_worked'])
   history.failed('a', 3, 'upstream_timeout', null)
   expect(states()).toEqual(['failing', 'never_worked'])
+})
+
+test('what is switched off is told apart, with its reason', () => {
+  const { status } = seen()
+  expect(status().upstreams.map(({ id }) => id)).toEqual(['a', 'b'])
+  expect(status().disabled).toMatchObject([{ id: 'off', reason: 'moved' }])
 })
 
 test('what happened and what is held is told, and nothing that is secret', () => {
@@ -48,7 +64,7 @@ test('what happened and what is held is told, and nothing that is secret', () =>
   expect(all[0]).toMatchObject({
     ...{ kid: 'kid', skew: 7, failures: 1, lastSuccess: '2026-11-25T00:00:00.000Z' },
     lastFailure: { code: 'upstream_unavailable', status: 503 },
-    tokens: [{ scope: 's', expiresIn: 250, refreshIn: 150 }],
+    tokens: [{ scope: 's', life: 300, expiresIn: 250, refreshIn: 150 }],
   })
   expect(all[1]).toMatchObject({ kid: null, lastSuccess: null, lastFailure: null, tokens: [] })
   expect(JSON.stringify(status())).not.toContain(accessToken)

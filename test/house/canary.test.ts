@@ -90,6 +90,7 @@ test('neither a private key nor a token nor a secret shows anywhere it does not 
   expect(handedOut.json().access_token).toBe(MARKED_TOKEN)
   seen.push(JSON.stringify(handedOut.headers), world.logged())
   seen.push(readFileSync(join(world.folder, 'audit.ndjson'), 'latin1'))
+  for (const path of ['/status', '/metrics']) seen.push((await world.admin.inject(path)).body)
 
   const everything = seen.join('\n')
   expect(everything).toContain('"decision":"granted"')

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { ConfigSchema } from '../../broker/config-schema.ts'
 import { CAUSES } from '../../broker/diagnosis/causes.ts'
 import { ERRORS } from '../../broker/errors.ts'
+import { METRICS } from '../../broker/metrics-table.ts'
 import { PROFILES } from '../../broker/profiles.ts'
 import { FAULTS } from '../../keys-pipeline/doctor/faults.ts'
 import { CODES } from '../../keys-pipeline/errors.ts'
@@ -76,6 +77,16 @@ describe('the manuals and the code name the same', () => {
     ])
     const known = Object.entries(CAUSES).map(([code, { who, means, fix }]) => [
       ...[code, who, means, fix],
+    ])
+    expect(written).toEqual(known)
+  })
+
+  test('metrics, with their type, labels and meaning', () => {
+    const written = rows('broker/README.md', 'Metrics').map(([name = '', type, labels, means]) => [
+      ...[name.replaceAll('`', ''), type, labels?.replaceAll('`', ''), means],
+    ])
+    const known = Object.entries(METRICS).map(([name, { type, labels, help }]) => [
+      ...[name, type, labels.join(', '), help],
     ])
     expect(written).toEqual(known)
   })

@@ -26,6 +26,7 @@ test('files', () => {
     'broker/config.ts',
     'broker/files.ts',
     'broker/fingerprint.ts',
+    'broker/http/dashboard-routes.ts',
     'broker/keys/signing-keys.ts',
     'keys-pipeline/built-site.ts',
     'keys-pipeline/generate.ts',

@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { promisify } from 'node:util'
-import axe, { type AxeResults } from 'axe-core'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { CACHE } from '../../keys-pipeline/headers.ts'
@@ -16,6 +15,7 @@ import { readSettings } from '../../keys-pipeline/settings.ts'
 import { launchChromium, visit } from '../support/browser.ts'
 import { makeAuthority } from '../support/certificates.ts'
 import { asIs, ecJwk, folderWith, type Jwk, published, rsaJwk } from '../support/keys.ts'
+import { faults, sticksOut, violations } from '../support/looks.ts'
 import { freePort, PROJECT } from '../support/processes.ts'
 
 /** The pages as people get them: rendered, served by the real server, and looked at by Debian's Chromium. */
@@ -98,30 +98,7 @@ async function open(url: string, options: BrowserContextOptions = {}) {
 const unfold = (page: Page): Promise<void> =>
   page.evaluate('document.querySelectorAll("details").forEach(each => { each.open = true })')
 
-/** What axe finds wrong, the size of what a finger must hit included: rule and place. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source)
-  const { violations: found } = await page.evaluate<AxeResults>(
-    'axe.run({ rules: { "target-size": { enabled: true } } })',
-  )
-  return found.flatMap(({ id, nodes }) => nodes.map(node => `${id} ${node.target.join(' ')}`))
-}
-
-/** What reaches further to the right than the screen does. */
-const sticksOut = (page: Page): Promise<string[]> =>
-  page.evaluate(`[...document.querySelectorAll('*')]
-    .filter(each => Math.max(each.getBoundingClientRect().right, each.scrollWidth) > innerWidth)
-    .map(each => each.outerHTML.slice(0, 80))`)
-
 const inWords = (text: string | null): string => (text ?? '').replace(/\s+/g, ' ').trim()
-
-/** Wide and light, then narrow and dark, as on a phone at night: what axe finds, and what does not fit. */
-async function faults(page: Page): Promise<string[]> {
-  const wide = await violations(page)
-  await page.emulateMedia({ colorScheme: 'dark' })
-  await page.setViewportSize({ width: 320, height: 800 })
-  return [...wide, ...(await violations(page)), ...(await sticksOut(page))]
-}
 
 test.each<[string, Jwk[], Jwk[]]>([
   ['no key', [], []],

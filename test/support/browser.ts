@@ -21,11 +21,12 @@ export interface Visit {
   close: () => Promise<void>
 }
 
-/** A page at `url`, in a browser profile of its own. */
+/** A page at `url`, in a browser profile of its own; `prepare` comes before anything is loaded. */
 export async function visit(
   browser: Browser,
   url: string,
   options: BrowserContextOptions = {},
+  prepare: (page: Page) => Promise<void> = async () => {},
 ): Promise<Visit> {
   const { origin } = new URL(url)
   const context = await browser.newContext({ viewport: { width: 1100, height: 900 }, ...options })
@@ -42,6 +43,7 @@ export async function visit(
     if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
   })
   page.on('pageerror', error => complaints.push(String(error)))
+  await prepare(page)
   await page.goto(url)
   return { page, complaints, close: () => context.close() }
 }

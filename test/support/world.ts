@@ -50,6 +50,8 @@ export interface World {
   clock: MovedClock
   epic: LocalEpic
   app: FastifyInstance
+  /** The operator's listener. */
+  admin: FastifyInstance
   take: Broker['take']
   jwksUrl: string
   ca: string
@@ -98,7 +100,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   const stream = new Writable({ write: (chunk, _, done) => done(void logs.push(String(chunk))) })
   const { signers, complaints } = loadSigners(config)
   if (complaints.length > 0) throw new Error(JSON.stringify(complaints))
-  const { app, take } = buildApp(config, {
+  const { app, admin, take } = buildApp(config, {
     clock: clock.clock,
     chance: () => options.chance ?? 0,
     wait: async milliseconds => clock.advance(milliseconds / 1000),
@@ -108,7 +110,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     signers,
   })
   return {
-    ...{ folder, clock, epic, app, take, jwksUrl, kid, ca: authority.ca },
+    ...{ folder, clock, epic, app, admin, take, jwksUrl, kid, ca: authority.ca },
     ask: askOf(app),
     audit: async () => lines(await readFile(config.audit.file, 'utf8')),
     logged: () => logs.join(''),

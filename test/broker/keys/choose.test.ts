@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { chooseKey } from '../../../broker/keys/choose.ts'
+import { chooseKey, strangeKids } from '../../../broker/keys/choose.ts'
 import type { SigningKey } from '../../../broker/keys/signing-keys.ts'
 import type { Alg } from '../../../keys-pipeline/algorithms.ts'
 
@@ -30,4 +30,10 @@ test('of several keys the one that is named signs, and none is guessed', () => {
   expect(chosen('RS384')).toBe('none')
   expect(chosen('RS384', ['a', 'b'])).toBe('none')
   expect(chosen('RS384', ['c'])).toBe('none')
+})
+
+test('a kid that names no key of the folder is complained of, where there are keys at all', () => {
+  expect(strangeKids({ keys, signWith: ['a', 'x'] })).toContain('x')
+  expect(strangeKids({ keys, signWith: ['a'] })).toBeNull()
+  expect(strangeKids({ keys: [], signWith: ['x'] })).toBeNull()
 })

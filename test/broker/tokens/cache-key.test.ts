@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { PROFILES } from '../../../broker/profiles.ts'
-import { cacheKey } from '../../../broker/tokens/cache-key.ts'
+import { cacheKey, isShared } from '../../../broker/tokens/cache-key.ts'
 import type { Upstream } from '../../../broker/upstream/upstream.ts'
 import { upstream } from '../../support/upstream.ts'
 
@@ -38,4 +38,9 @@ test('where the app fixes the scopes there is one key per client ID, under whate
   expect(cacheKey(epic, ['a'])).toBe(
     cacheKey({ ...epic, id: 'twin', fhirBase: 'https://x.example.com' }, ['b']),
   )
+})
+
+test('one token serves two upstreams that differ in name alone', () => {
+  expect(isShared(epic, { ...epic, id: 'twin' })).toBe(true)
+  expect(isShared(epic, { ...epic, clientId: 'other' })).toBe(false)
 })

@@ -13,7 +13,7 @@ function ehr(outcomes: (ErrorCode | [ErrorCode, Facts])[], { takes = 0, chance =
   const waits: number[] = []
   const deadlines: (number | undefined)[] = []
   const exchange = persist({
-    ...{ clock: clock.clock, chance: () => chance, history, guard: openGuards(clock.clock) },
+    ...{ clock: clock.clock, chance: () => chance, history, guard: openGuards(clock.clock).guard },
     wait: async milliseconds => {
       waits.push(milliseconds)
       clock.advance(milliseconds / 1000)

@@ -6,7 +6,7 @@ import { upstream } from '../../support/upstream.ts'
 
 function guarded() {
   const clock = movedClock()
-  const guard = openGuards(clock.clock)
+  const { guard, breakerOf } = openGuards(clock.clock)
   let calls = 0
   const call = (outcome: ErrorCode | null, id = 'ehr'): Promise<string> =>
     guard(upstream({ id }), async () => {
@@ -14,7 +14,7 @@ function guarded() {
       if (outcome) throw new BrokerError(outcome)
       return 'good'
     }).catch(error => error.code)
-  return { clock, call, calls: () => calls }
+  return { clock, call, calls: () => calls, breaker: () => breakerOf(upstream({ id: 'ehr' })) }
 }
 
 test('after five failures in a row an upstream is left alone, and no other', async () => {
@@ -57,8 +57,20 @@ test('the pause ends by our own clock, with one call to see', async () => {
   expect(calls()).toBe(7)
 })
 
+test('whether an upstream is left alone can be seen', async () => {
+  const { clock, call, breaker } = guarded()
+  expect(breaker()).toBe('closed')
+  for (let times = 0; times < 5; times++) await call('upstream_timeout')
+  expect(breaker()).toBe('open')
+  clock.advance(61)
+  const under = call(null)
+  expect(breaker()).toBe('half_open')
+  await under
+  expect(breaker()).toBe('closed')
+})
+
 test('calls at once are bounded, and more wait; too many are refused', async () => {
-  const guard = openGuards(movedClock().clock)
+  const { guard } = openGuards(movedClock().clock)
   const gate = Promise.withResolvers<void>()
   let running = 0
   let most = 0

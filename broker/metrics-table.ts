@@ -1,0 +1,76 @@
+interface Row {
+  type: 'counter' | 'gauge' | 'histogram'
+  labels: readonly string[]
+  help: string
+  /** Upper bounds of a histogram, in seconds. */
+  buckets?: readonly number[]
+}
+
+/**
+ * Every metric, a row each. Names are stable: alert rules, dashboards and the manual have them. Labels come from the
+ * config and from our own codes, never from what a caller sends, so that nobody can make series grow.
+ */
+export const METRICS = {
+  lockstep_requests_total: {
+    type: 'counter',
+    labels: ['action', 'service', 'upstream', 'outcome'],
+    help: 'Decisions: token requests and reports, `granted` or by the code they were refused with.',
+  },
+  lockstep_handout_seconds: {
+    type: 'histogram',
+    labels: ['outcome'],
+    help: 'How long a token request took as the service sees it: `granted`, `refused` (4xx) or `failed` (5xx).',
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1, 2.5, 5, 15],
+  },
+  lockstep_upstream_call_seconds: {
+    type: 'histogram',
+    labels: ['upstream', 'outcome'],
+    help: 'How long one call to an EHR took, each attempt for itself: `granted`, or the code of its failure.',
+    buckets: [0.1, 0.25, 0.5, 1, 2.5, 5, 15],
+  },
+  lockstep_cache_lookups_total: {
+    type: 'counter',
+    labels: ['upstream', 'result'],
+    help: 'Tokens looked for: `hit` where one was held, `shared` where another broker had it, `miss` where the EHR had to be asked or had refused.',
+  },
+  lockstep_audit_failures_total: {
+    type: 'counter',
+    labels: [],
+    help: 'Decisions that could not be recorded, and were refused for it.',
+  },
+  lockstep_config_refused: {
+    type: 'gauge',
+    labels: [],
+    help: '1 while the config that is there is not taken, and the one before goes on.',
+  },
+  lockstep_upstream_state: {
+    type: 'gauge',
+    labels: ['upstream', 'state'],
+    help: '1 for the state that the EHR is in (`working`, `failing`, `never_worked`, `untried`), 0 for the others.',
+  },
+  lockstep_upstream_last_success_timestamp_seconds: {
+    type: 'gauge',
+    labels: ['upstream'],
+    help: 'When the EHR last gave a token, in seconds since the epoch; 0 for never.',
+  },
+  lockstep_upstream_clock_skew_seconds: {
+    type: 'gauge',
+    labels: ['upstream'],
+    help: 'Seconds by which its clock is ahead of ours; absent where it never told.',
+  },
+  lockstep_breaker_open: {
+    type: 'gauge',
+    labels: ['upstream'],
+    help: '1 while the EHR is left alone after failures in a row, until a call works again.',
+  },
+  lockstep_token_remaining_seconds: {
+    type: 'gauge',
+    labels: ['upstream'],
+    help: 'Seconds that its token still lives, the shortest where several are held; absent where none is.',
+  },
+  lockstep_signing_key_info: {
+    type: 'gauge',
+    labels: ['upstream', 'environment', 'kid'],
+    help: '1 for the key that signs for the EHR; absent where there is none.',
+  },
+} as const satisfies Record<string, Row>

@@ -1,0 +1,154 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { Audit, AuditRecord } from './audit.ts'
+import type { Clock, Instant } from './clock.ts'
+import { asBrokerError } from './errors.ts'
+import { METRICS } from './metrics-table.ts'
+import type { Status, UpstreamStatus } from './status.ts'
+import type { Obtain } from './tokens/obtain.ts'
+import type { Exchange } from './upstream/exchange.ts'
+
+/** What is counted for Prometheus, by standing between two rooms; none of it changes what passes. */
+export interface Metrics {
+  /** Counts each decision, and each that could not be recorded. */
+  watchAudit: (audit: Audit) => Audit
+  /** Counts what the cache had and had not. */
+  watchObtain: (obtain: Obtain) => Obtain
+  /** Times each call to an EHR. */
+  watchExchange: (exchange: Exchange) => Exchange
+  /** Told of each reply to a token request. */
+  handedOut: (status: number, milliseconds: number) => void
+  /** All of it, in Prometheus' text form; what stands now is taken from the status. */
+  text: (status: Status) => Promise<string>
+  contentType: string
+}
+
+/** No id has a parenthesis: whoever nobody knows shares one label. */
+const UNKNOWN = '(unknown)'
+const NONE = '(none)'
+const OUTCOMES = ['granted', 'refused', 'failed'] as const
+const STATES: readonly UpstreamStatus['state'][] = ['working', 'failing', 'never_worked', 'untried']
+
+export function openMetrics(clock: Clock): Metrics {
+  const registry = new Registry()
+  const counted = counters(registry)
+  const gauges = openGauges(registry)
+  for (const outcome of OUTCOMES) counted.handouts.zero({ outcome })
+  return {
+    watchAudit: audit => ({
+      ...audit,
+      record: async record => {
+        try {
+          await audit.record(record)
+          counted.requests.inc(labelsOf(record))
+        } catch (error) {
+          counted.requests.inc({ ...labelsOf(record), outcome: asBrokerError(error).code })
+          counted.auditFailures.inc()
+          throw error
+        }
+      },
+    }),
+    watchObtain: obtain => async need => {
+      const looked = (result: 'hit' | 'shared' | 'miss') =>
+        counted.lookups.inc({ upstream: need.upstream.id, result })
+      try {
+        const obtained = await obtain(need)
+        looked(LOOKED[obtained.source])
+        return obtained
+      } catch (error) {
+        looked('miss')
+        throw error
+      }
+    },
+    watchExchange:
+      exchange =>
+      async (...call) => {
+        const [{ id: upstream }] = call
+        const began = clock()
+        const ended = (outcome: string) =>
+          counted.calls.observe({ upstream, outcome }, secondsSince(began, clock()))
+        try {
+          const token = await exchange(...call)
+          ended('granted')
+          return token
+        } catch (error) {
+          ended(asBrokerError(error).code)
+          throw error
+        }
+      },
+    handedOut: (status, milliseconds) =>
+      counted.handouts.observe({ outcome: outcomeOf(status) }, milliseconds / 1000),
+    text: status => {
+      gauges.show(status)
+      return registry.metrics()
+    },
+    contentType: registry.contentType,
+  }
+}
+
+const labelsOf = ({ action, service, upstream, decision, code }: AuditRecord) => ({
+  action,
+  service: service ?? UNKNOWN,
+  upstream: upstream ?? NONE,
+  outcome: code ?? decision,
+})
+
+const LOOKED = { cache: 'hit', shared: 'shared', upstream: 'miss' } as const
+
+const outcomeOf = (status: number): (typeof OUTCOMES)[number] =>
+  status < 400 ? 'granted' : status < 500 ? 'refused' : 'failed'
+
+const secondsSince = (began: Instant, now: Instant): number =>
+  (now.monotonic - began.monotonic) / 1000
+
+type Name = keyof typeof METRICS
+
+function settingsOf(name: Name, registry: Registry) {
+  const { help, labels } = METRICS[name]
+  return { name, help, labelNames: [...labels], registers: [registry] }
+}
+
+function counters(registry: Registry) {
+  const counter = (name: Name) => new Counter<string>(settingsOf(name, registry))
+  const histogram = (name: 'lockstep_handout_seconds' | 'lockstep_upstream_call_seconds') =>
+    new Histogram<string>({
+      ...settingsOf(name, registry),
+      buckets: [...METRICS[name].buckets],
+    })
+  return {
+    requests: counter('lockstep_requests_total'),
+    lookups: counter('lockstep_cache_lookups_total'),
+    auditFailures: counter('lockstep_audit_failures_total'),
+    handouts: histogram('lockstep_handout_seconds'),
+    calls: histogram('lockstep_upstream_call_seconds'),
+  }
+}
+
+/** What stands now, written anew for each look, so that what is gone from the config is gone here. */
+function openGauges(registry: Registry): { show: (status: Status) => void } {
+  const gauge = (name: Name) => new Gauge<string>(settingsOf(name, registry))
+  const configRefused = gauge('lockstep_config_refused')
+  const state = gauge('lockstep_upstream_state')
+  const lastSuccess = gauge('lockstep_upstream_last_success_timestamp_seconds')
+  const skew = gauge('lockstep_upstream_clock_skew_seconds')
+  const breaker = gauge('lockstep_breaker_open')
+  const remaining = gauge('lockstep_token_remaining_seconds')
+  const key = gauge('lockstep_signing_key_info')
+  const showOne = (one: UpstreamStatus): void => {
+    const { id: upstream, environment, kid } = one
+    for (const each of STATES) state.set({ upstream, state: each }, each === one.state ? 1 : 0)
+    const last = one.lastSuccess === null ? 0 : Date.parse(one.lastSuccess) / 1000
+    lastSuccess.set({ upstream }, last)
+    if (one.skew !== null) skew.set({ upstream }, one.skew)
+    breaker.set({ upstream }, one.breaker === 'closed' ? 0 : 1)
+    const lives = one.tokens.map(each => each.expiresIn)
+    if (lives.length > 0) remaining.set({ upstream }, Math.min(...lives))
+    if (kid !== null) key.set({ upstream, environment, kid }, 1)
+  }
+  return {
+    show: ({ configRefused: refused, upstreams }) => {
+      configRefused.set(refused === null ? 0 : 1)
+      for (const each of [state, lastSuccess, skew, breaker, remaining, key]) each.reset()
+      upstreams.forEach(showOne)
+    },
+  }
+}

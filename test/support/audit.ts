@@ -1,0 +1,20 @@
+import type { AuditRecord } from '../../broker/audit.ts'
+
+/** A record of a refusal before anybody authenticated, with what a test changes. */
+export const auditRecord = (parts: Partial<AuditRecord> = {}): AuditRecord => ({
+  time: '2026-11-25T00:00:00.000Z',
+  request: 'r',
+  action: 'token',
+  decision: 'refused',
+  code: 'client_unknown',
+  service: null,
+  claimed: null,
+  method: null,
+  address: '127.0.0.1',
+  upstream: null,
+  asked: null,
+  granted: null,
+  reported: null,
+  config: 'c',
+  ...parts,
+})

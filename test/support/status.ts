@@ -1,0 +1,33 @@
+import type { Status, UpstreamStatus } from '../../broker/status.ts'
+
+/** An upstream that nobody has asked yet, with what a test changes. */
+export const upstreamStatus = (parts: Partial<UpstreamStatus> = {}): UpstreamStatus => ({
+  id: 'ehr',
+  fhirBase: 'https://ehr.example.com/FHIR/R4',
+  environment: 'production',
+  clientId: 'our-client',
+  profile: 'epic',
+  kid: 'kid-1',
+  state: 'untried',
+  lastSuccess: null,
+  lastFailure: null,
+  failures: 0,
+  breaker: 'closed',
+  skew: null,
+  causes: [],
+  tokens: [],
+  ...parts,
+})
+
+export const statusWith = (
+  upstreams: UpstreamStatus[] = [],
+  parts: Partial<Status> = {},
+): Status => ({
+  time: '2026-11-25T12:00:00.000Z',
+  startedAt: '2026-11-22T09:30:00.000Z',
+  config: 'c0ffee'.repeat(10),
+  configRefused: null,
+  upstreams,
+  ...{ disabled: [], refusals: [] },
+  ...parts,
+})
