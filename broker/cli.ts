@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander'
 import { beginCommands } from './commands/begin.ts'
 import { diagnoseCommand } from './commands/diagnose.ts'
 import { discoverCommand } from './commands/discover.ts'
+import { explainCommand } from './commands/explain.ts'
 import { importCommand } from './commands/import.ts'
 import { statusCommand } from './commands/status.ts'
 import { type Terminal, told } from './commands/terminal.ts'
@@ -55,6 +56,7 @@ discoverCommand(program, terminal)
 importCommand(program, terminal)
 diagnoseCommand(program, terminal)
 statusCommand(program, terminal)
+explainCommand(program, terminal)
 
 /** What could not be done to whoever asked; anything else is a bug and keeps its stack. */
 function exitStatus(error: unknown): number {
