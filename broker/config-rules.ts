@@ -1,6 +1,7 @@
 import { isIP, isIPv4 } from 'node:net'
 import { accessRules } from './access-rules.ts'
 import type { ConfigFile, UpstreamFile } from './config-schema.ts'
+import { bears, expandGrants, type GrantLine, type UpstreamGrant } from './grants.ts'
 import { PROFILES, type Profile } from './profiles.ts'
 import { coverage } from './scopes.ts'
 import { isLoopback, isSafeUrl } from './urls.ts'
@@ -27,7 +28,10 @@ export function crossCheck(config: ConfigFile): Complaint[] {
     ...Object.entries(config.services).flatMap(([id, { grants }]) => [
       ...twiceGranted(id, grants),
       ...grants.flatMap((grant, index) =>
-        grantRules(`/services/${id}/grants/${index}`, grant, config),
+        lineRules(`/services/${id}/grants/${index}`, grant, config),
+      ),
+      ...expandGrants(grants, config.upstreams).flatMap(grant =>
+        grantRules(`/services/${id}/grants/${grant.lines[0]}`, grant, config),
       ),
     ]),
   ]
@@ -145,9 +149,20 @@ function sharedClientRules({ upstreams }: ConfigFile): Complaint[] {
   })
 }
 
-function twiceGranted(id: string, grants: { upstream: string }[]): Complaint[] {
+/** A grant is at one upstream or at a group, and a group has somebody in it. */
+function lineRules(at: string, { upstream, labels }: GrantLine, config: ConfigFile): Complaint[] {
+  if ((upstream === undefined) === (labels === undefined))
+    return [{ at, message: 'names either an upstream or labels' }]
+  if (labels === undefined) return []
+  const all = Object.values(config.upstreams)
+  return all.some(each => bears(each.labels, labels))
+    ? []
+    : [{ at: `${at}/labels`, message: 'no upstream bears all of these labels' }]
+}
+
+function twiceGranted(id: string, grants: readonly GrantLine[]): Complaint[] {
   return grants.flatMap(({ upstream }, index) =>
-    grants.findIndex(each => each.upstream === upstream) < index
+    upstream !== undefined && grants.findIndex(each => each.upstream === upstream) < index
       ? [
           {
             at: `/services/${id}/grants/${index}/upstream`,
@@ -162,11 +177,7 @@ export const isOn = ({ enabled }: UpstreamFile): boolean => enabled !== false
 
 const profileOf = ({ profile }: UpstreamFile): Profile => PROFILES[profile]
 
-function grantRules(
-  at: string,
-  grant: { upstream: string; scopes: string[] },
-  config: ConfigFile,
-): Complaint[] {
+function grantRules(at: string, grant: UpstreamGrant, config: ConfigFile): Complaint[] {
   const upstream = config.upstreams[grant.upstream]
   if (!Object.hasOwn(config.upstreams, grant.upstream) || !upstream) {
     return [{ at: `${at}/upstream`, message: `${grant.upstream} is not one of the upstreams` }]

@@ -21,6 +21,12 @@ const FilePath = Type.String({
   description: 'A path, relative to the file it stands in.',
 })
 
+const Labels = Type.Record(
+  Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$' }),
+  Type.String({ pattern: '^[A-Za-z0-9._-]{1,63}$' }),
+  { ...closed, description: 'Names and values of your own.' },
+)
+
 const KeyFolder = Type.Object(
   {
     folder: Type.String({
@@ -62,6 +68,7 @@ export const UpstreamSchema = Type.Object(
     }),
     environment: Type.Union([Type.Literal('production'), Type.Literal('nonprod')]),
     profile: Type.Enum(Object.keys(PROFILES) as ProfileName[]),
+    labels: Type.Optional(Labels),
     scopes: ScopeList,
     alg: Type.Optional(Type.Enum(ALGS)),
     assertionAudience: Type.Optional(
@@ -171,7 +178,16 @@ const Service = Type.Object(
     concurrency: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 10_000, description: 'Requests at once.' }),
     ),
-    grants: Type.Array(Type.Object({ upstream: Type.String(), scopes: ScopeList }, closed)),
+    grants: Type.Array(
+      Type.Object(
+        {
+          upstream: Type.Optional(Type.String()),
+          labels: Type.Optional(Labels),
+          scopes: ScopeList,
+        },
+        closed,
+      ),
+    ),
   },
   closed,
 )

@@ -9,6 +9,7 @@ import { authoritiesFault, identityFault } from './certificates.ts'
 import { type ConfigFiles, openConfigFiles } from './config-files.ts'
 import { type Complaint, crossCheck, isOn } from './config-rules.ts'
 import type { Placed } from './config-source.ts'
+import { expandGrants } from './grants.ts'
 import { PROFILES, type Profile } from './profiles.ts'
 import { readSharedCache, type SharedCache } from './shared-cache-config.ts'
 import type { DisabledUpstream, Upstream } from './upstream/upstream.ts'
@@ -190,7 +191,12 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     ),
     upstreams: new Map(upstreams),
     disabled: new Map(off.map(([id, { fhirBase, reason = '' }]) => [id, { id, fhirBase, reason }])),
-    services: new Map(Object.entries(file.services)),
+    services: new Map(
+      Object.entries(file.services).map(([id, { grants }]) => [
+        id,
+        { grants: expandGrants(grants, file.upstreams) },
+      ]),
+    ),
     callers: settleCallers(file, { pathAt, read, readAuthorities, complaints }),
     sharedCache: file.sharedCache
       ? readSharedCache(file.sharedCache, { readSecret, readAuthorities, complaints })

@@ -1,3 +1,4 @@
+import type { UpstreamGrant } from '../grants.ts'
 import type { DisabledUpstream, Upstream } from '../upstream/upstream.ts'
 import type { Access } from './access.ts'
 
@@ -24,7 +25,7 @@ export interface Policy {
 }
 
 export interface ServiceRules {
-  grants: readonly { upstream: string; scopes: readonly string[] }[]
+  grants: readonly UpstreamGrant[]
 }
 
 /** The services and upstreams of a checked config, ready to be asked. */

@@ -53,8 +53,8 @@ function explain(given: ExplainOptions, terminal: Terminal): void {
   const access = compileAccess(issuer, callers)
   const policy = compilePolicy(generation, services, upstreams, access, disabled)
   const decided = decide(given, policy)
-  const at = rules.grants.findIndex(each => each.upstream === decided.upstream)
-  const pointer = `/services/${given.service}/grants${at < 0 ? '' : `/${at}`}`
+  const [at] = rules.grants.find(each => each.upstream === decided.upstream)?.lines ?? []
+  const pointer = `/services/${given.service}/grants${at === undefined ? '' : `/${at}`}`
   const files = openConfigFiles(path)
   const placed = Array.isArray(files) ? null : files.place({ at: pointer, message: '' })
   const answer: Answer = {

@@ -140,6 +140,30 @@ describe('is refused', () => {
       '/services/my-service/grants/0/scopes',
     ],
     [
+      'a grant at an upstream and at a group',
+      config(c => Object.assign(grant(c), { labels: { region: 'west' } })),
+      '/services/my-service/grants/0',
+    ],
+    ['a grant at neither', config(c => delete grant(c).upstream), '/services/my-service/grants/0'],
+    [
+      'a group that nobody is in',
+      config(c => {
+        delete grant(c).upstream
+        grant(c).labels = { region: 'west' }
+      }),
+      '/services/my-service/grants/0/labels',
+    ],
+    [
+      'a group with an upstream whose app has more than is granted',
+      config((c, u) => {
+        u.labels = { region: 'west' }
+        delete grant(c).upstream
+        Object.assign(grant(c), { labels: { region: 'west' }, scopes: ['system/Patient.read'] })
+        u.scopes = ['system/Patient.read', 'system/Task.read']
+      }),
+      '/services/my-service/grants/0/scopes',
+    ],
+    [
       'a grant at no upstream',
       config(c => (grant(c).upstream = 'nowhere')),
       '/services/my-service/grants/0/upstream',

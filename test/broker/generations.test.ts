@@ -103,4 +103,21 @@ describe('a new generation', () => {
     const [first, second] = (await made.audit()).map(each => each.config)
     expect(first).not.toBe(second)
   })
+
+  test('grants a group, and what joins it later', async () => {
+    const made = await world()
+    change(made, file => {
+      const { epic } = file.upstreams
+      if (epic) epic.labels = { region: 'west' }
+      for (const service of Object.values(file.services))
+        service.grants = [{ labels: { region: 'west' }, scopes: [PATIENT] }]
+    })
+    expect((await made.ask({ audience: 'epic' })).statusCode).toBe(200)
+    expect((await made.ask({ audience: 'new' })).json().error).toBe('invalid_target')
+    change(made, file => {
+      const { epic } = file.upstreams
+      if (epic) file.upstreams['new'] = epic
+    })
+    expect((await made.ask({ audience: 'new' })).statusCode).toBe(200)
+  })
 })

@@ -8,7 +8,9 @@ const NOBODY = compileAccess('https://broker.example.com', new Map())
 
 const policy = compilePolicy(
   'generation',
-  new Map([['billing', { grants: [{ upstream: 'ehr', scopes: ['system/Patient.read'] }] }]]),
+  new Map([
+    ['billing', { grants: [{ upstream: 'ehr', scopes: ['system/Patient.read'], lines: [0] }] }],
+  ]),
   new Map([['ehr', ehr]]),
   NOBODY,
 )
@@ -19,7 +21,7 @@ test('a service has its own grants', () => {
 
 test('a grant at what is switched off is kept apart, and the upstream is known', () => {
   const off = { id: 'off', fhirBase: 'https://off.example.com', reason: 'contract ended' }
-  const grants = [{ upstream: 'off', scopes: ['system/Patient.read'] }]
+  const grants = [{ upstream: 'off', scopes: ['system/Patient.read'], lines: [0] }]
   const { grantsOf, disabledOf, upstreams } = compilePolicy(
     'generation',
     new Map([['billing', { grants }]]),
