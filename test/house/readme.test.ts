@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { freePort, PROJECT } from '../support/processes.ts'
+import { BROKER_CLI, freePort, KEYS_CLI, PROJECT, run } from '../support/processes.ts'
 
 /** A copy of the project in which the README is followed, with a home of its own. */
 let folder: string
@@ -101,8 +101,16 @@ test('every command of the README works, in order, in a fresh checkout', {
 })
 
 test('commands that are not run here are at least commands', async () => {
+  const clis = Object.entries({ keys: KEYS_CLI, broker: BROKER_CLI })
+  const helps = clis.map(async ([name, cli]) => {
+    const { stdout } = await run(cli, ['--help'])
+    return [name, stdout] as const
+  })
+  const offered = new Map(await Promise.all(helps))
   for (const line of commands().filter(each => each.endsWith('# outside this machine'))) {
-    expect(['git', 'curl']).toContain(line.split(' ')[0])
+    const [, cli = '', name] = /^npm run -s (keys|broker) -- ([a-z]+) /.exec(line) ?? []
+    if (name === undefined) expect(['git', 'curl']).toContain(line.split(' ')[0])
+    else expect(offered.get(cli)).toMatch(new RegExp(`^  ${name}\\b`, 'm'))
   }
 })
 
