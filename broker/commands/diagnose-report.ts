@@ -1,6 +1,6 @@
+import { hung, span } from '../../keys-pipeline/words.ts'
 import type { Cause } from '../diagnosis/diagnose.ts'
 import type { Facts, OursSeen, SetSeen } from '../diagnosis/facts.ts'
-import { hung, span } from '../words.ts'
 
 const TITLE = 18
 

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { shown } from '../../keys-pipeline/errors.ts'
+import { hung, span } from '../../keys-pipeline/words.ts'
 import { askDaemon } from '../admin-client.ts'
 import { readConfig } from '../config.ts'
 import type { Status, UpstreamStatus } from '../status.ts'
-import { hung, span } from '../words.ts'
 import type { Terminal } from './terminal.ts'
 
 /** `status`: how the running broker does, trouble first. */

@@ -1,5 +1,5 @@
 import { MOST_KEYS } from '../../keys-pipeline/key-set.ts'
-import { span } from '../words.ts'
+import { span } from '../../keys-pipeline/words.ts'
 import type { Facts, Fit, Fits, OursSeen } from './facts.ts'
 import { HOUR, isRefused, mayBeRefused, SEEN, siblings, weigh, working } from './outcome.ts'
 

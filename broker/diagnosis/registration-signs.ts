@@ -1,4 +1,4 @@
-import { span } from '../words.ts'
+import { span } from '../../keys-pipeline/words.ts'
 import type { Facts, Fits } from './facts.ts'
 import {
   failedWith,

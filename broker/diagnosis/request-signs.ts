@@ -1,6 +1,6 @@
 import { ALGORITHMS } from '../../keys-pipeline/algorithms.ts'
+import { span } from '../../keys-pipeline/words.ts'
 import type { ErrorCode } from '../errors.ts'
-import { span } from '../words.ts'
 import type { Facts, Fits } from './facts.ts'
 import {
   failedWith,

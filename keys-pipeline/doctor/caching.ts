@@ -39,12 +39,3 @@ export function cachingOf(header: string | undefined): Caching {
 
 const valueIn = (directive: string): string =>
   directive.slice(directive.indexOf('=') + 1).replace(/^"(.*)"$/, '$1')
-
-/** `600` → `10 min`. */
-export function spanOf(seconds: number): string {
-  if (seconds < 120) return `${seconds} s`
-  if (seconds < 2 * 3600) return `${Math.round(seconds / 60)} min`
-  return seconds < 3 * 86_400
-    ? `${Math.round(seconds / 3600)} h`
-    : `${Math.round(seconds / 86_400)} days`
-}

@@ -1,5 +1,6 @@
 import { type Look, readPublished } from '../published.ts'
-import { cachingOf, EPIC_MOST, spanOf } from './caching.ts'
+import { span } from '../words.ts'
+import { cachingOf, EPIC_MOST } from './caching.ts'
 import type { Answers } from './evidence.ts'
 import type { FaultName } from './faults.ts'
 import { fault, good, orGood, type Remark } from './remark.ts'
@@ -161,19 +162,19 @@ function judgeCaching({ headers }: Look): Remark[] {
     ]
   if (own > EPIC_MOST)
     return [
-      fault('cache_long', `${seen}: Epic keeps it for 29 h at most, other EHRs for ${spanOf(own)}`),
+      fault('cache_long', `${seen}: Epic keeps it for 29 h at most, other EHRs for ${span(own)}`),
     ]
   if (shared > GUARD)
     return [
       fault(
         'cache_hides_new_keys',
-        `${seen}: a hospital’s proxy may hide a new key for ${spanOf(shared)}`,
+        `${seen}: a hospital’s proxy may hide a new key for ${span(shared)}`,
       ),
     ]
   return [
     good(
       'caching',
-      `${seen}: a removed key stays trusted, and an outage is ridden out, for ${spanOf(own)}; ${asks}`,
+      `${seen}: a removed key stays trusted, and an outage is ridden out, for ${span(own)}; ${asks}`,
     ),
   ]
 }

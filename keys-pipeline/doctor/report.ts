@@ -1,3 +1,4 @@
+import { hung } from '../words.ts'
 import { CHECKS } from './checks.ts'
 import type { Remark } from './remark.ts'
 import type { Taken } from './vendors.ts'
@@ -38,7 +39,6 @@ export interface ExaminedRepository {
   remarks: readonly Remark[]
 }
 
-const WIDTH = 100
 const TITLE = 16
 const MARKS = { good: '✓', warning: '!', bad: '✗' } as const
 
@@ -103,24 +103,3 @@ function lines({ check, level, code, seen, why, fix, source }: Remark): string[]
     hung(`${' '.repeat(TITLE)}${word}`, text, TITLE + 5)
   return [...first, ...more('why', why), ...more('do', fix), ...more('see', source)]
 }
-
-/** A text in lines of the width, each after the first as far in as the first is behind its head. */
-function hung(head: string, text: string, indent: number): string[] {
-  const found: string[] = []
-  let line = ''
-  for (const word of text.split(' ').flatMap(pieces(WIDTH - indent))) {
-    if (line !== '' && line.length + 1 + word.length > WIDTH - indent) {
-      found.push(line)
-      line = word
-    } else line = line === '' ? word : `${line} ${word}`
-  }
-  return [...found, line].map((each, at) =>
-    at === 0 ? `${head.padEnd(indent)}${each}` : `${' '.repeat(indent)}${each}`,
-  )
-}
-
-/** A word that is longer than a line, such as a URL, in as many as it takes. */
-const pieces =
-  (width: number) =>
-  (word: string): string[] =>
-    word.length <= width ? [word] : (word.match(new RegExp(`.{1,${width}}`, 'g')) ?? [])

@@ -16,7 +16,7 @@ const LEAVES = [
   'broker/clock.ts',
   'broker/scopes.ts',
   'broker/profiles.ts',
-  'broker/words.ts',
+  'keys-pipeline/words.ts',
   'broker/patterns.ts',
   'broker/caller-keys.ts',
 ]
@@ -31,7 +31,7 @@ const PURE = [
   'broker/diagnosis/causes.ts',
 ]
 /** What of keys-pipeline/ the broker may know: the key model, the reader of the live set, how outside text is shown. */
-const HATCH = ['algorithms', 'jwk', 'key-set', 'published', 'errors'].map(
+const HATCH = ['algorithms', 'jwk', 'key-set', 'published', 'errors', 'words'].map(
   name => `keys-pipeline/${name}.ts`,
 )
 const ROOMS = ['access', 'tokens', 'upstream', 'keys', 'http', 'diagnosis', 'catalogue'].map(

@@ -1,10 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import {
-  type Caching,
-  cachingOf,
-  EPIC_MOST,
-  spanOf,
-} from '../../../keys-pipeline/doctor/caching.ts'
+import { type Caching, cachingOf, EPIC_MOST } from '../../../keys-pipeline/doctor/caching.ts'
 
 const all = (seconds: number): Omit<Caching, 'state'> => ({ own: seconds, shared: seconds })
 
@@ -33,14 +28,4 @@ describe('what a Cache-Control header says', () => {
   ])('%j', (header, said) => {
     expect(cachingOf(header)).toEqual(said)
   })
-})
-
-test.each([
-  [0, '0 s'],
-  [119, '119 s'],
-  [600, '10 min'],
-  [EPIC_MOST, '29 h'],
-  [30 * 86_400, '30 days'],
-])('%d seconds are %s', (seconds, text) => {
-  expect(spanOf(seconds)).toBe(text)
 })

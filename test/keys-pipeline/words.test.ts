@@ -1,15 +1,18 @@
 import { expect, test } from 'vitest'
-import { hung, span } from '../../broker/words.ts'
+import { hung, span } from '../../keys-pipeline/words.ts'
 
 test.each([
   [0, '0 s'],
   [1.4, '1 s'],
   [119, '119 s'],
   [120, '2 min'],
+  [600, '10 min'],
   [7199, '120 min'],
   [7200, '2 h'],
   [3600 * 47, '47 h'],
+  [3600 * 29, '29 h'],
   [3600 * 48, '2 days'],
+  [30 * 86_400, '30 days'],
 ])('%d s is %s', (seconds, text) => expect(span(seconds)).toBe(text))
 
 test('a text hangs behind its head, within 100 columns, whatever its words', () => {
