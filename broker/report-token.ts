@@ -48,13 +48,14 @@ export async function reportToken(request: ReportRequest, rooms: ReportRooms): P
     record.method = caller.method
     leave = rooms.admit(caller.service, policy)
     if (request.token === undefined) throw new BrokerError('token_missing')
-    const reported = rooms.reported(hash('sha256', request.token, 'hex'))
+    const sha256 = hash('sha256', request.token, 'hex')
+    const reported = rooms.reported(sha256)
     const code = reported
       ? excuse(reported, policy.grantsOf(caller.service), rooms)
       : 'token_unknown'
     if (reported && code === null) {
       record.upstream = reported.wanted.upstream.id
-      record.reported = hash('sha256', request.token, 'hex')
+      record.reported = sha256
       record.decision = 'granted'
     }
     await rooms.audit.record({ ...record, code })

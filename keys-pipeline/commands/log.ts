@@ -3,10 +3,11 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { shown } from '../errors.ts'
 import { type Fetches, type Grouped, groupFetches } from '../fetches.ts'
 import { ENVIRONMENTS } from '../key-set.ts'
-import { type Network, networkIn } from '../networks.ts'
+import type { Network } from '../networks.ts'
 import { logLines } from '../read-log.ts'
 import { columns } from '../report.ts'
 import { readSettings } from '../settings.ts'
+import { networksIn } from './networks-option.ts'
 import { optionsIn, type Terminal } from './terminal.ts'
 
 interface LogOptions {
@@ -28,7 +29,7 @@ export function logCommand(program: Command, terminal: Terminal): void {
     .option(
       '--from <network>',
       'only what comes from there; exit 1 if it never had a key set. May be given several times',
-      networks,
+      networksIn,
     )
     .addOption(
       new Option(
@@ -105,13 +106,6 @@ function problemsOf(fetches: Fetches | undefined): string[] {
   )
   if (told.length === 0) return []
   return [`  not had: ${told.join(', ')}`.slice(0, WIDTH)]
-}
-
-function networks(text: string, before: Network[] = []): Network[] {
-  const network = networkIn(text)
-  if (network === null)
-    throw new InvalidArgumentError('It must be an address or a network such as 203.0.113.0/24.')
-  return [...before, network]
 }
 
 function moment(text: string): string {

@@ -5,7 +5,7 @@ import { devKey, devSite } from '../dev-site.ts'
 import { shown } from '../errors.ts'
 import { CACHE } from '../headers.ts'
 import type { PublicKey } from '../jwk.ts'
-import { type Network, networkIn } from '../networks.ts'
+import type { Network } from '../networks.ts'
 import { judgeKeys } from '../pipeline.ts'
 import { readTemplates } from '../read.ts'
 import { changesBetween, lookAgain, readNewSite } from '../reload.ts'
@@ -13,6 +13,7 @@ import type { Site } from '../render.ts'
 import type { Identity } from '../serve.ts'
 import { readSettings } from '../settings.ts'
 import { appendTo } from '../write.ts'
+import { networksIn } from './networks-option.ts'
 import { optionsIn, type Terminal } from './terminal.ts'
 
 interface ServeOptions {
@@ -45,7 +46,7 @@ export function serveCommand(program: Command, terminal: Terminal): void {
     .option(
       '--trust-proxy <network>',
       'believe the X-Forwarded-For of proxies there (203.0.113.0/24); may be given several times',
-      networks,
+      networksIn,
     )
     .option('--log <file>', 'access log; without it on standard output. SIGHUP opens it anew', path)
     .option('--poll <seconds>', 'how often to look for a new build or certificate', seconds, 5)
@@ -168,11 +169,4 @@ function seconds(text: string): number {
   if (!/^[1-9]\d{0,4}$/.test(text))
     throw new InvalidArgumentError('It must be a whole number of seconds, 1 to 99999.')
   return Number(text)
-}
-
-function networks(text: string, before: Network[] = []): Network[] {
-  const network = networkIn(text)
-  if (network === null)
-    throw new InvalidArgumentError('It must be an address or a network such as 203.0.113.0/24.')
-  return [...before, network]
 }

@@ -238,7 +238,7 @@ describe('an EHR that never gave a token', () => {
     begin()
     const { gets, status, retryAfter } = await outcome(world)
     expect([gets, calls()]).toEqual([expected.gets, expected.calls])
-    expect(status).toBe(typeof expected.gets === 'number' ? 200 : status)
+    expect(status >= 500).toBe(typeof expected.gets === 'string')
     if (expected.retryAfter !== undefined) expect(retryAfter).toBe(expected.retryAfter)
     world.clock.advance(1)
     await outcome(world)
