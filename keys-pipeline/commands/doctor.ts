@@ -20,6 +20,7 @@ import { openPrivateKey } from '../private-key.ts'
 import { readAuthority, readTemplates } from '../read.ts'
 import { render } from '../render.ts'
 import { keySetUrl, readSettings, type Settings } from '../settings.ts'
+import { secondsIn } from './option-values.ts'
 import { optionsIn, type Terminal } from './terminal.ts'
 
 interface DoctorOptions {
@@ -59,7 +60,9 @@ export function doctorCommand(program: Command, terminal: Terminal): void {
       (given: string, before: string[] = []) => [...before, given],
     )
     .option('--ca <file>', 'PEM of an authority to trust in place of the system’s', terminal.path)
-    .addOption(new Option('--deadline <seconds>', 'for each step').default(15).argParser(secondsIn))
+    .addOption(
+      new Option('--deadline <seconds>', 'for each step').default(15).argParser(secondsIn(1, 999)),
+    )
     .option(
       '--repository <owner/name>',
       'ask GitHub about its settings too; the token is GITHUB_TOKEN',
@@ -188,9 +191,3 @@ function comparisonWith(
 
 const urlOf = ({ baseUrl, environments }: Settings, name: Environment): string =>
   keySetUrl(baseUrl, environments[name].path)
-
-function secondsIn(text: string): number {
-  if (!/^[1-9]\d{0,2}$/.test(text))
-    throw new InvalidArgumentError('It must be a whole number of seconds, 1 to 999.')
-  return Number(text)
-}

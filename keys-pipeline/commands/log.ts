@@ -7,7 +7,7 @@ import type { Network } from '../networks.ts'
 import { logLines } from '../read-log.ts'
 import { columns } from '../report.ts'
 import { readSettings } from '../settings.ts'
-import { networksIn } from './networks-option.ts'
+import { networksIn } from './option-values.ts'
 import { optionsIn, type Terminal } from './terminal.ts'
 
 interface LogOptions {

@@ -13,7 +13,7 @@ import type { Site } from '../render.ts'
 import type { Identity } from '../serve.ts'
 import { readSettings } from '../settings.ts'
 import { appendTo } from '../write.ts'
-import { networksIn } from './networks-option.ts'
+import { networksIn, secondsIn } from './option-values.ts'
 import { optionsIn, type Terminal } from './terminal.ts'
 
 interface ServeOptions {
@@ -49,7 +49,12 @@ export function serveCommand(program: Command, terminal: Terminal): void {
       networksIn,
     )
     .option('--log <file>', 'access log; without it on standard output. SIGHUP opens it anew', path)
-    .option('--poll <seconds>', 'how often to look for a new build or certificate', seconds, 5)
+    .option(
+      '--poll <seconds>',
+      'how often to look for a new build or certificate',
+      secondsIn(1, 99_999),
+      5,
+    )
     .option('--dev', 'build in memory, no-store; with no nonprod key, make one that is thrown away')
     .addOption(options.out())
     .addOption(options.keys())
@@ -162,11 +167,5 @@ function portNumber(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) {
     throw new InvalidArgumentError('It must be a port, 0 to 65535.')
   }
-  return Number(text)
-}
-
-function seconds(text: string): number {
-  if (!/^[1-9]\d{0,4}$/.test(text))
-    throw new InvalidArgumentError('It must be a whole number of seconds, 1 to 99999.')
   return Number(text)
 }

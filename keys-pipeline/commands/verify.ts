@@ -1,11 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { readSite } from '../built-site.ts'
 import { openFetch } from '../published.ts'
 import { readAuthority } from '../read.ts'
 import { findingsReport } from '../report.ts'
 import { readSettings } from '../settings.ts'
 import { expectedOf, verify } from '../verify.ts'
+import { secondsIn } from './option-values.ts'
 import { optionsIn, type Terminal } from './terminal.ts'
 
 type VerifyOptions = { out: string; settings: string; deadline: number; ca?: string; json?: true }
@@ -21,7 +22,9 @@ export function verifyCommand(program: Command, terminal: Terminal): void {
     .addOption(options.out())
     .addOption(options.settings())
     .addOption(
-      new Option('--deadline <seconds>', 'how long to ask').default(1200).argParser(seconds),
+      new Option('--deadline <seconds>', 'how long to ask')
+        .default(1200)
+        .argParser(secondsIn(0, 99_999)),
     )
     .option('--ca <file>', 'PEM of an authority to trust in place of the system’s', terminal.path)
     .addOption(options.json())
@@ -51,10 +54,4 @@ async function run(given: VerifyOptions, terminal: Terminal): Promise<void> {
     for (const { url, keys } of expected)
       terminal.print(`✓ ${url} has the ${keys.length} keys that were built`)
   if (findings.length > 0) terminal.fail(findings)
-}
-
-function seconds(text: string): number {
-  if (!/^\d{1,5}$/.test(text))
-    throw new InvalidArgumentError('It must be a whole number of seconds.')
-  return Number(text)
 }

@@ -12,13 +12,14 @@ import { render } from '../render.ts'
 import { findingsReport } from '../report.ts'
 import { openSettings, readSettings, type Settings } from '../settings.ts'
 import { type Expected, expectedOf, verify } from '../verify.ts'
+import { secondsIn } from './option-values.ts'
 import { optionsIn, type Terminal } from './terminal.ts'
 
 type WatchOptions = {
   repository: string
   keys: string
   settings: string
-  deadline: string
+  deadline: number
   ca?: string
   json?: true
 }
@@ -38,7 +39,9 @@ export function watchCommand(github: Command, terminal: Terminal): void {
       new Option(
         '--deadline <seconds>',
         'how long a difference may last: a deployment takes a while',
-      ).default('600'),
+      )
+        .default(600)
+        .argParser(secondsIn(0, 99_999)),
     )
     .option('--ca <file>', 'PEM of an authority to trust in place of the system’s', terminal.path)
     .addOption(options.json())
@@ -122,7 +125,7 @@ async function liveFaults(
 ): Promise<Finding[]> {
   const ca = given.ca && readAuthority(given.ca, terminal.show)
   const { visit, close } = openFetch(ca, terminal.elapsed)
-  const found = await verify(expected, Number(given.deadline), {
+  const found = await verify(expected, given.deadline, {
     visit,
     now: terminal.now,
     wait,

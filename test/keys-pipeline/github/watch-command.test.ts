@@ -117,3 +117,12 @@ test('nothing published, nothing deployed: nothing to watch but Pages', async ()
   fill(folder, { 'keys/nonprod/.gitkeep': '' })
   expect(await watch()).toMatchObject({ faults: ['pages_missing'] })
 })
+
+test.each(['soon', '-1', '1e9', ''])('a deadline of %j is a fault of usage', async deadline => {
+  const args = ['github', 'watch', '--repository', REPOSITORY, '--deadline', deadline]
+  const { code, stdout } = await run(KEYS_CLI, args, {
+    cwd: folder,
+    env: { GITHUB_API_URL: server().url, GITHUB_TOKEN: 'x' },
+  })
+  expect([code, stdout]).toEqual([2, ''])
+})
