@@ -34,6 +34,7 @@ import { obtainWith } from './tokens/obtain.ts'
 import { keepWarm, reportedWith } from './tokens/renew.ts'
 import { openSharing } from './tokens/sharing.ts'
 import { singleFlight } from './tokens/single-flight.ts'
+import type { Traces } from './traces.ts'
 import { GOOD_FOR } from './upstream/assertion.ts'
 import { persist } from './upstream/attempts.ts'
 import { openConnections, type WebProxy } from './upstream/connections.ts'
@@ -56,6 +57,7 @@ export interface Ports {
   audit: Audit
   log: FastifyBaseLogger
   signers: Signers
+  traces: Traces
 }
 
 export interface Broker {
@@ -75,7 +77,7 @@ export interface Broker {
 
 /** Assembly: the rooms made from the config and handed to each other, behind a Fastify. */
 export function buildApp(config: Config, ports: Ports): Broker {
-  const { clock, chance, wait, audit, log } = ports
+  const { clock, chance, wait, audit, log, traces } = ports
   let current = generationOf(config, ports.signers)
   let configRefused: Status['configRefused'] = null
   const startedAt = clock().wall
@@ -98,11 +100,13 @@ export function buildApp(config: Config, ports: Ports): Broker {
   const exchange = refusals.watch(
     persist({
       ...{ clock, chance, wait, history, guard: guards.guard },
-      exchange: metrics.watchExchange(
-        exchangeWith({
-          ...{ clock, postFor: connections.postFor, signerFor: signerOf, newJti: randomUUID },
-          onDate: tellSkew(history, log),
-        }),
+      exchange: traces.watchExchange(
+        metrics.watchExchange(
+          exchangeWith({
+            ...{ clock, postFor: connections.postFor, signerFor: signerOf, newJti: randomUUID },
+            onDate: tellSkew(history, log),
+          }),
+        ),
       ),
     }),
   )
@@ -123,7 +127,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
       authorise(grantsOf(service), ask, upstreams, disabledOf(service)),
     obtain: metrics.watchObtain(obtainWith(fetching)),
     refuseExcess,
-    audit: recent.watchAudit(metrics.watchAudit(audit)),
+    audit: recent.watchAudit(metrics.watchAudit(traces.watchAudit(audit))),
     clock,
   }
 
@@ -134,10 +138,11 @@ export function buildApp(config: Config, ports: Ports): Broker {
     offered: () => offeredBy(current.config.callers.values()),
     hasBegunToStop: stopping.hasBegun,
   })
-  app.register(tokenRoute, { rooms, stopping, handedOut: metrics.handedOut })
+  const { around } = traces
+  app.register(tokenRoute, { rooms, stopping, around, handedOut: metrics.handedOut })
   app.register(reportRoute, {
     rooms: { ...rooms, reported: reportedWith(fetching), isShared },
-    stopping,
+    ...{ stopping, around },
   })
   app.removeAllContentTypeParsers()
   app.setNotFoundHandler((_, reply) => sendError(reply, new BrokerError('not_found')))
@@ -151,7 +156,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
   app.addHook('onClose', async () => {
     // A caller that went away may have left its story half told: it is recorded all the same.
     await stopping.settled()
-    await Promise.all([connections.close(), visits.close()])
+    await Promise.all([connections.close(), visits.close(), traces.close()])
     sharing.close()
     await audit.close()
   })

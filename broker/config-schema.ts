@@ -212,6 +212,16 @@ const SharedCache = Type.Object(
   closed,
 )
 
+const Traces = Type.Object(
+  {
+    endpoint: Type.String({ description: 'Of an OTLP/HTTP receiver, with its path.' }),
+    headersFile: Type.Optional(FilePath),
+    ca: Type.Optional(FilePath),
+    sampleRatio: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+  },
+  closed,
+)
+
 /** The config file, described once for the check, the manual and the types. */
 export const ConfigSchema = Type.Object(
   {
@@ -262,6 +272,7 @@ export const ConfigSchema = Type.Object(
     workloadIssuers: Type.Optional(Type.Record(Type.String(Id), WorkloadIssuer, closed)),
     services: Type.Record(Type.String(Id), Service, closed),
     sharedCache: Type.Optional(SharedCache),
+    traces: Type.Optional(Traces),
   },
   closed,
 )

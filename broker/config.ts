@@ -12,6 +12,7 @@ import type { Placed } from './config-source.ts'
 import { expandGrants } from './grants.ts'
 import { PROFILES, type Profile } from './profiles.ts'
 import { readSharedCache, type SharedCache } from './shared-cache-config.ts'
+import { settleTraces, type TracesConfig } from './traces-config.ts'
 import type { DisabledUpstream, Upstream } from './upstream/upstream.ts'
 
 /** A checked config. Paths are absolute, defaults are filled in, secrets are hashes. */
@@ -37,6 +38,7 @@ export interface Config {
   /** How each service proves who it is. */
   callers: ReadonlyMap<string, CallerRules>
   sharedCache: SharedCache | null
+  traces: TracesConfig | null
   /** Files and folders that it was made from, absolute: another config may come of a change to one of them. */
   sources: readonly string[]
 }
@@ -200,6 +202,9 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     callers: settleCallers(file, { pathAt, read, readAuthorities, complaints }),
     sharedCache: file.sharedCache
       ? readSharedCache(file.sharedCache, { readSecret, readAuthorities, complaints })
+      : null,
+    traces: file.traces
+      ? settleTraces(file.traces, { readSecret, readAuthorities, complaints })
       : null,
     sources: [
       ...new Set([

@@ -15,6 +15,7 @@ import { fingerprintOf } from './fingerprint.ts'
 import { frozenFaults, openReload } from './reload.ts'
 import { startSchedule } from './schedule.ts'
 import { loadSigners, type Signers } from './signers.ts'
+import { NO_TRACES, openTraces } from './traces.ts'
 import type { WebProxy } from './upstream/connections.ts'
 
 /** EX_CONFIG of sysexits.h: a supervisor should not start it again before somebody mends the config. */
@@ -47,6 +48,12 @@ async function start(path: string): Promise<void> {
     audit,
     log,
     signers,
+    traces:
+      config.traces === null
+        ? NO_TRACES
+        : await openTraces(config.traces, {
+            onFailing: () => log.warn('the collector does not take our traces'),
+          }),
   })
   await app.listen({ host: config.listen.host, port: config.listen.port })
   await listenForOperators(admin, config.admin)

@@ -13,6 +13,7 @@ export function frozenFaults(before: Config, next: Config): Complaint[] {
     ['/admin', before.admin, next.admin],
     ['/audit', before.audit, next.audit],
     ['/sharedCache', before.sharedCache, next.sharedCache],
+    ['/traces', before.traces, next.traces],
   ]
   return rows
     .filter(([, one, other]) => !same(one, other))

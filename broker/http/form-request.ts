@@ -56,3 +56,7 @@ function faultOf(request: FastifyRequest, names: readonly string[]): BrokerError
 /** Node keeps the first of two Authorization headers and says nothing of the second. */
 const authorizations = ({ raw }: FastifyRequest): number =>
   raw.rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === 'authorization').length
+
+/** The caller's trace, as its tracer writes it. @see W3C Trace Context §3.2 */
+export const traceparentOf = ({ headers }: FastifyRequest): string | undefined =>
+  [headers['traceparent']].flat()[0]

@@ -77,6 +77,7 @@ test('time', () => {
     'broker/cli.ts',
     'broker/clock.ts',
     'broker/main.ts',
+    'broker/traces.ts',
     'broker/upstream/token-endpoint.ts',
     'keys-pipeline/cli.ts',
     'keys-pipeline/github/client.ts',

@@ -12,6 +12,7 @@ import { type Audit, type AuditRecord, openAuditFile } from '../../broker/audit.
 import { readConfig } from '../../broker/config.ts'
 import type { ConfigFile } from '../../broker/config-schema.ts'
 import { loadSigners } from '../../broker/signers.ts'
+import { NO_TRACES, type Traces } from '../../broker/traces.ts'
 import type { Alg } from '../../keys-pipeline/algorithms.ts'
 import { generateKey } from '../../keys-pipeline/generate.ts'
 import { CACHE } from '../../keys-pipeline/headers.ts'
@@ -41,6 +42,7 @@ export interface WorldOptions {
   /** In place of the audit file. */
   audit?: Audit
   chance?: number
+  traces?: Traces
   /** Changes the config before it is written, and puts files beside it. */
   prepare?: (file: ConfigFile, folder: string, authority: Authority) => Promise<void>
 }
@@ -109,6 +111,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     audit: options.audit ?? openAuditFile(config.audit.file, { sync: false }),
     log: pino(stream),
     signers,
+    traces: options.traces ?? NO_TRACES,
   })
   return {
     ...{ folder, clock, epic, app, admin, take, jwksUrl, kid, ca: authority.ca },
