@@ -1,9 +1,10 @@
 import type { FastifyError, FastifyPluginCallback } from 'fastify'
 import { asBrokerError, BrokerError } from '../errors.ts'
 import { issueToken, type Rooms } from '../issue-token.ts'
-import { frameworkFault, takeText } from './framework.ts'
+import { frameworkFault, takeForms } from './framework.ts'
 import { logError, NO_STORE, sendError } from './reply.ts'
 import type { Stopping } from './stopping.ts'
+import { TOKEN_DOCUMENT } from './token-document.ts'
 import { readTokenRequest } from './token-request.ts'
 
 /** `POST /oauth2/token`, and every other method, which is refused as RFC 6749 would have it. */
@@ -13,11 +14,10 @@ export const tokenRoute: FastifyPluginCallback<{
   /** Told of each reply, and how long it took. */
   handedOut: (status: number, milliseconds: number) => void
 }> = (scope, { rooms, stopping, handedOut }, done) => {
-  takeText(scope)
   scope.addHook('onResponse', async (_, { statusCode, elapsedTime }) =>
     handedOut(statusCode, elapsedTime),
   )
-  scope.all('/oauth2/token', async (request, reply) => {
+  takeForms(scope, '/oauth2/token', TOKEN_DOCUMENT, async (request, reply) => {
     const issued = await stopping.track(issueToken(readTokenRequest(request), rooms))
     return reply.headers(NO_STORE).send(issued)
   })
