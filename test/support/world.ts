@@ -20,6 +20,7 @@ import { buildServer } from '../../keys-pipeline/serve.ts'
 import { LocalEpic } from '../sandbox/local-epic.ts'
 import { type Authority, makeAuthority } from './certificates.ts'
 import { type MovedClock, movedClock } from './clock.ts'
+import { holdToDocument } from './documented.ts'
 import { SET_URL } from './keys.ts'
 
 export const SECRET = 'a-secret-of-the-scheduling-service'
@@ -109,6 +110,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     log: pino(stream),
     signers,
   })
+  const undocumented = config.listen.docs ? holdToDocument(app) : () => []
   return {
     ...{ folder, clock, epic, app, admin, take, jwksUrl, kid, ca: authority.ca },
     ask: askOf(app),
@@ -119,6 +121,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
       await epic.stop()
       await site.close()
       rmSync(folder, { recursive: true })
+      if (undocumented().length > 0) throw new Error(undocumented().join('\n'))
     },
   }
 }
