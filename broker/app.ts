@@ -8,11 +8,9 @@ import { compilePolicy, warmlyWanted } from './access/policy.ts'
 import { type Audit, readAuditTail } from './audit.ts'
 import type { Clock } from './clock.ts'
 import type { Config, ConfigError } from './config.ts'
-import type { Complaint } from './config-rules.ts'
 import type { Cause } from './diagnosis/diagnose.ts'
-import { type Examined, examine, type Wish } from './diagnosis/examine.ts'
 import { gatherFacts } from './diagnosis/gather.ts'
-import { NO_PAST, readPast } from './diagnosis/past.ts'
+import { readPast } from './diagnosis/past.ts'
 import { openRefusals } from './diagnosis/refusals.ts'
 import { surroundings } from './diagnosis/surroundings.ts'
 import { asBrokerError, BrokerError } from './errors.ts'
@@ -24,11 +22,10 @@ import { reportRoute } from './http/report-route.ts'
 import { watchStopping } from './http/stopping.ts'
 import { tokenRoute } from './http/token-route.ts'
 import type { Rooms } from './issue-token.ts'
-import { chooseKey, strangeKids } from './keys/choose.ts'
-import { loadSigningKeys, type SigningKey } from './keys/signing-keys.ts'
 import { openMetrics } from './metrics.ts'
 import { openRecentRefusals } from './recent-refusals.ts'
 import type { Tick } from './schedule.ts'
+import { bindSigners, type Signers, signerOf } from './signers.ts'
 import { type LikelyCause, type Status, statusOf } from './status.ts'
 import { memoryCache } from './tokens/cache.ts'
 import { isShared } from './tokens/cache-key.ts'
@@ -39,15 +36,14 @@ import { openSharing } from './tokens/sharing.ts'
 import { singleFlight } from './tokens/single-flight.ts'
 import { GOOD_FOR } from './upstream/assertion.ts'
 import { persist } from './upstream/attempts.ts'
-import { type Connections, openConnections, type WebProxy } from './upstream/connections.ts'
+import { openConnections, type WebProxy } from './upstream/connections.ts'
 import { compare } from './upstream/discovery.ts'
 import { openVisits } from './upstream/discovery-fetch.ts'
 import { watchEndpoints } from './upstream/endpoint-watch.ts'
-import { type Exchange, exchangeWith } from './upstream/exchange.ts'
+import { exchangeWith } from './upstream/exchange.ts'
 import { openGuards } from './upstream/guards.ts'
 import { openHistory } from './upstream/history.ts'
 import { tellSkew } from './upstream/skew.ts'
-import type { Upstream } from './upstream/upstream.ts'
 
 /** What the broker needs of the world, so that a test can give it another one. */
 export interface Ports {
@@ -59,38 +55,7 @@ export interface Ports {
   proxy: WebProxy | null
   audit: Audit
   log: FastifyBaseLogger
-  /** By upstream id. */
-  signers: ReadonlyMap<string, SigningKey>
-}
-
-/** The key that signs for each upstream, with every complaint about the key folders. */
-export function loadSigners(config: Config): {
-  signers: Map<string, SigningKey>
-  complaints: Complaint[]
-} {
-  const complaints: Complaint[] = []
-  const rings = new Map(
-    [...config.keys].map(([environment, { folder, signWith }]) => {
-      const loaded = loadSigningKeys(folder)
-      complaints.push(
-        ...loaded.complaints.map(message => ({ at: `/keys/${environment}/folder`, message })),
-      )
-      return [environment, { keys: loaded.keys, signWith }]
-    }),
-  )
-  const signers = new Map<string, SigningKey>()
-  for (const [environment, { keys, signWith }] of rings) {
-    const message = strangeKids({ keys, signWith })
-    if (message !== null) complaints.push({ at: `/keys/${environment}/signWith`, message })
-  }
-  for (const { id, environment, alg } of config.upstreams.values()) {
-    const ring = rings.get(environment)
-    if (!ring || ring.keys.length === 0) continue
-    const chosen = chooseKey(environment, alg, ring)
-    if (typeof chosen === 'string') complaints.push({ at: `/upstreams/${id}`, message: chosen })
-    else signers.set(id, chosen)
-  }
-  return { signers, complaints }
+  signers: Signers
 }
 
 export interface Broker {
@@ -103,7 +68,7 @@ export interface Broker {
   /** To be called every few seconds. */
   ticks: readonly Tick[]
   /** A new generation of config and keys, for every request from now on; tokens that are held stay. */
-  take: (config: Config, signers: ReadonlyMap<string, SigningKey>) => void
+  take: (config: Config, signers: Signers) => void
   /** A config that is there and is not taken: told in the status until one is. */
   refuse: (complaints: ConfigError['complaints']) => void
 }
@@ -134,7 +99,10 @@ export function buildApp(config: Config, ports: Ports): Broker {
     persist({
       ...{ clock, chance, wait, history, guard: guards.guard },
       exchange: metrics.watchExchange(
-        exchangeOver(connections, { clock, keyOf: signerOf }, tellSkew(history, log)),
+        exchangeWith({
+          ...{ clock, postFor: connections.postFor, signerFor: signerOf, newJti: randomUUID },
+          onDate: tellSkew(history, log),
+        }),
       ),
     }),
   )
@@ -239,61 +207,10 @@ const brief = ({ code, certainty, because, fix, who }: Cause): LikelyCause => ({
 })
 
 /** One config with its policy and its keys. What it made its upstreams of signs for them, whatever comes after. */
-function generationOf(config: Config, signers: ReadonlyMap<string, SigningKey>) {
-  for (const [id, upstream] of config.upstreams) {
-    const signer = signers.get(id)
-    if (signer) SIGNERS.set(upstream, signer)
-  }
+function generationOf(config: Config, signers: Signers) {
+  bindSigners(config.upstreams, signers)
   const { generation, services, upstreams, disabled } = config
   const access = compileAccess(config.issuer, config.callers)
   const policy = compilePolicy(generation, services, upstreams, access, disabled)
   return { config, signers, policy }
-}
-
-/** By the very upstream of one generation, so that a request that began under it ends under it. */
-const SIGNERS = new WeakMap<Upstream, SigningKey>()
-
-const exchangeOver = (
-  { postFor }: Connections,
-  { clock, keyOf }: { clock: Clock; keyOf: (upstream: Upstream) => SigningKey },
-  onDate: (upstream: Upstream, skew: number) => void = () => {},
-): Exchange =>
-  exchangeWith({
-    ...{ clock, postFor, onDate, newJti: randomUUID },
-    signerFor: keyOf,
-  })
-
-/** `diagnose` of one upstream, without the daemon; what worked before is read from the audit file. */
-export async function examineUpstream(
-  upstream: Upstream,
-  config: Config,
-  ports: Pick<Ports, 'clock' | 'signers'>,
-  wish: Omit<Wish, 'exchange'> & { asksToken: boolean },
-): Promise<Examined> {
-  const known = readPast(readAuditTail(config.audit.file))
-  const around = surroundings(
-    config,
-    { ...ports, assertion: GOOD_FOR },
-    id => known.get(id) ?? NO_PAST,
-  )
-  const connections = openConnections()
-  try {
-    const keyOf = (): SigningKey => {
-      const signer = ports.signers.get(upstream.id)
-      if (!signer) throw new BrokerError('signing_failed', { upstream: upstream.id })
-      return signer
-    }
-    const exchange = wish.asksToken
-      ? exchangeOver(connections, { clock: ports.clock, keyOf })
-      : null
-    return await examine(upstream, around, { ...wish, exchange })
-  } finally {
-    await connections.close()
-  }
-}
-
-function signerOf(upstream: Upstream): SigningKey {
-  const signer = SIGNERS.get(upstream)
-  if (!signer) throw new BrokerError('signing_failed', { upstream: upstream.id })
-  return signer
 }

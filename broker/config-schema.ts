@@ -178,6 +178,11 @@ const Service = Type.Object(
     concurrency: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 10_000, description: 'Requests at once.' }),
     ),
+    mode: Type.Optional(
+      Type.Enum(['enforce', 'audit'], {
+        description: 'audit: scopes beyond a grant are let through, and recorded.',
+      }),
+    ),
     grants: Type.Array(
       Type.Object(
         {

@@ -195,9 +195,9 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     upstreams: new Map(upstreams),
     disabled: new Map(off.map(([id, { fhirBase, reason = '' }]) => [id, { id, fhirBase, reason }])),
     services: new Map(
-      Object.entries(file.services).map(([id, { grants }]) => [
+      Object.entries(file.services).map(([id, { grants, mode = 'enforce' }]) => [
         id,
-        { grants: expandGrants(grants, file.upstreams) },
+        { grants: expandGrants(grants, file.upstreams), mode },
       ]),
     ),
     callers: settleCallers(file, { pathAt, read, readAuthorities, complaints }),

@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
 import type { AdminAddress } from './admin-config.ts'
 import { clearSocket } from './admin-socket.ts'
-import { buildApp, loadSigners } from './app.ts'
+import { buildApp } from './app.ts'
 import { type Audit, openAuditFile } from './audit.ts'
 import { systemClock } from './clock.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
@@ -14,6 +14,7 @@ import type { Complaint } from './config-rules.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { frozenFaults, openReload } from './reload.ts'
 import { startSchedule } from './schedule.ts'
+import { loadSigners, type Signers } from './signers.ts'
 import type { WebProxy } from './upstream/connections.ts'
 
 /** EX_CONFIG of sysexits.h: a supervisor should not start it again before somebody mends the config. */
@@ -138,8 +139,6 @@ async function listenForOperators(
     process.umask(before)
   }
 }
-
-type Signers = ReturnType<typeof loadSigners>['signers']
 
 function openAudit(
   { file, fsync }: { file: string; fsync: boolean },

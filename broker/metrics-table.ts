@@ -16,6 +16,11 @@ export const METRICS = {
     labels: ['action', 'service', 'upstream', 'outcome'],
     help: 'Decisions: token requests and reports, `granted` or by the code they were refused with.',
   },
+  lockstep_tolerated_total: {
+    type: 'counter',
+    labels: ['service', 'upstream', 'code'],
+    help: 'Tokens given beyond a grant, since the policy of the service is only recorded (`mode: audit`), by the code that it would have been.',
+  },
   lockstep_handout_seconds: {
     type: 'histogram',
     labels: ['outcome'],

@@ -40,6 +40,9 @@ export function openMetrics(clock: Clock): Metrics {
         try {
           await audit.record(record)
           counted.requests.inc(labelsOf(record))
+          const { service, upstream, tolerated: code } = record
+          if (service !== null && upstream !== null && code !== null)
+            counted.tolerated.inc({ service, upstream, code })
         } catch (error) {
           counted.requests.inc({ ...labelsOf(record), outcome: asBrokerError(error).code })
           counted.auditFailures.inc()
@@ -116,6 +119,7 @@ function counters(registry: Registry) {
     })
   return {
     requests: counter('lockstep_requests_total'),
+    tolerated: counter('lockstep_tolerated_total'),
     lookups: counter('lockstep_cache_lookups_total'),
     auditFailures: counter('lockstep_audit_failures_total'),
     handouts: histogram('lockstep_handout_seconds'),

@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
-import { examineUpstream, loadSigners } from '../app.ts'
 import { systemClock } from '../clock.ts'
 import { ConfigError, readConfig } from '../config.ts'
 import type { Examined } from '../diagnosis/examine.ts'
+import { examineUpstream } from '../examine-upstream.ts'
+import { loadSigners, type Signers } from '../signers.ts'
 import { diagnosisReport, isHealthy } from './diagnose-report.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -58,7 +59,7 @@ async function run(
 }
 
 function open(file: string, { path, note, fail }: Terminal) {
-  let signers: ReturnType<typeof loadSigners>['signers'] = new Map()
+  let signers: Signers = new Map()
   try {
     const config = readConfig(path(file), candidate => {
       const loaded = loadSigners(candidate)

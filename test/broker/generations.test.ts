@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { secretHash } from '../../broker/access/secrets.ts'
-import { loadSigners } from '../../broker/app.ts'
 import { readConfig } from '../../broker/config.ts'
 import type { ConfigFile } from '../../broker/config-schema.ts'
+import { loadSigners } from '../../broker/signers.ts'
 import { basic, COVERAGE, makeWorld, PATIENT, SECRET, type World } from '../support/world.ts'
 
 async function world(): Promise<World> {

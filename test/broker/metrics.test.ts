@@ -43,6 +43,17 @@ test('each decision counts once, by who asked, for where, and how it ended', asy
   ])
 })
 
+test('what is given beyond a grant counts by what it would have been refused with', async () => {
+  const { metrics, lines } = measured()
+  const { record } = metrics.watchAudit(audit())
+  const granted = { decision: 'granted', code: null, service: 'billing', upstream: 'ehr' } as const
+  await record(auditRecord(granted))
+  await record(auditRecord({ ...granted, tolerated: 'scope_not_granted' }))
+  expect((await lines()).filter(line => line.startsWith('lockstep_tolerated_total'))).toEqual([
+    'lockstep_tolerated_total{service="billing",upstream="ehr",code="scope_not_granted"} 1',
+  ])
+})
+
 test('however many strangers come with whatever names, they share one series', async () => {
   const { metrics, lines } = measured()
   const { record } = metrics.watchAudit(audit())

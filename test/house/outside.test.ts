@@ -90,6 +90,7 @@ test('chance', () => {
   ).toEqual([
     'broker/app.ts',
     'broker/cli.ts',
+    'broker/examine-upstream.ts',
     'broker/http/listener.ts',
     'broker/main.ts',
     'broker/tokens/sharing.ts',
