@@ -162,7 +162,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
         ...{ clock, startedAt, history, cache: fetching.cache },
         ...{ config: current.config, configRefused, refusals: recent.list },
         breakerOf: guards.breakerOf,
-        kidOf: ({ id }) => current.signers.get(id)?.kid ?? null,
+        keyOf: ({ id }) => current.signers.get(id) ?? null,
         causesOf: ({ id }) => refusals.last.get(id)?.causes.map(brief) ?? [],
       }),
   })

@@ -78,4 +78,9 @@ export const METRICS = {
     labels: ['upstream', 'environment', 'kid'],
     help: '1 for the key that signs for the EHR; absent where there is none.',
   },
+  lockstep_signing_key_since_timestamp_seconds: {
+    type: 'gauge',
+    labels: ['environment', 'kid'],
+    help: 'When the file of a key that signs was last written, in seconds since the epoch: its age, where files are left alone.',
+  },
 } as const satisfies Record<string, Row>

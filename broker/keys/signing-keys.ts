@@ -11,6 +11,8 @@ export interface SigningKey extends Signer {
   alg: Alg
   thumbprint: string
   file: string
+  /** When its file was last written; milliseconds since the epoch. */
+  since: number
 }
 
 const KEY_FILE = /\.(pem|jwk\.json)$/
@@ -44,7 +46,7 @@ export function loadSigningKeys(folder: string): { keys: SigningKey[]; complaint
 /** The key, or what is wrong with its file. */
 function loadSigningKey(file: string): SigningKey | string {
   try {
-    const { mode, size } = statSync(file)
+    const { mode, size, mtimeMs } = statSync(file)
     if ((mode & 0o077) !== 0) return `${file} may be read by others: chmod 600 it`
     if (size > MOST_BYTES) return `${file} is too large to be a private key`
     const { key, registered } = openPrivateKey(readFileSync(file, 'utf8'))
@@ -54,7 +56,15 @@ function loadSigningKey(file: string): SigningKey | string {
       registered,
     )
     if (known === null) return `${file}: ${findings[0]?.message ?? 'not a key that EHRs take'}`
-    return signingKey(key, known.jwk.kid, known.jwk.alg, known.thumbprint, file)
+    const { kid, alg } = known.jwk
+    return {
+      kid,
+      alg,
+      thumbprint: known.thumbprint,
+      file,
+      since: mtimeMs,
+      signJwt: signWith(key, kid, alg),
+    }
   } catch {
     // OpenSSL's message may quote the file.
     return `${file} is not a private key that can be read (PKCS#8, PKCS#1 or SEC 1 PEM without a passphrase, or JWK)`
@@ -78,14 +88,7 @@ function openPrivateKey(text: string): {
   }
 }
 
-function signingKey(
-  key: KeyObject,
-  kid: string,
-  alg: Alg,
-  thumbprint: string,
-  file: string,
-): SigningKey {
-  const signJwt: Signer['signJwt'] = ({ typ }, claims) =>
+const signWith =
+  (key: KeyObject, kid: string, alg: Alg): Signer['signJwt'] =>
+  ({ typ }, claims) =>
     new SignJWT({ ...claims }).setProtectedHeader({ alg, kid, typ }).sign(key)
-  return { kid, alg, thumbprint, file, signJwt }
-}

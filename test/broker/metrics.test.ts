@@ -162,6 +162,19 @@ test('what stands now is as the status says', async () => {
   )
 })
 
+test('a key that signs has an age, whoever it signs for; none without a key', async () => {
+  const { lines } = measured()
+  const status = statusWith([
+    upstreamStatus({ id: 'a', kid: 'k', keySince: '2026-11-25T11:00:00.500Z' }),
+    upstreamStatus({ id: 'b', kid: 'k', keySince: '2026-11-25T11:00:00.500Z' }),
+    upstreamStatus({ id: 'c', kid: null, keySince: null }),
+  ])
+  const found = (await lines(status)).filter(each => each.startsWith('lockstep_signing_key_since'))
+  expect(found).toEqual([
+    'lockstep_signing_key_since_timestamp_seconds{environment="production",kid="k"} 1795604400.5',
+  ])
+})
+
 test('a config that is not taken shows until one is', async () => {
   const { line } = measured()
   const refused = statusWith([], {
