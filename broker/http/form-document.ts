@@ -34,7 +34,7 @@ const CREDENTIALS = {
     Type.String({ format: 'password', description: 'The secret (`client_secret_post`).' }),
   ),
   client_assertion_type: Type.Optional(
-    Type.Literal(JWT_BEARER, { description: 'With `client_assertion`.' }),
+    Type.Literal(JWT_BEARER, { description: `With \`client_assertion\`: \`${JWT_BEARER}\`` }),
   ),
   client_assertion: Type.Optional(
     Type.String({

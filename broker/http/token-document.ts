@@ -4,7 +4,7 @@ import { errorReplies, TOKEN_CODES } from './error-document.ts'
 import { FORM_TYPE, formOf, NO_STORE_HEADERS, SECURITY } from './form-document.ts'
 
 const TokenForm = formOf({
-  grant_type: Type.Literal('client_credentials'),
+  grant_type: Type.Literal('client_credentials', { description: '`client_credentials`' }),
   audience: Type.Optional(
     Type.String({
       description:
