@@ -134,7 +134,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
   const app = listenerFor(config, log)
   const stopping = watchStopping(app)
   app.register(documentRoutes, {
-    issuer: config.issuer,
+    ...{ issuer: config.issuer, docs: config.listen.docs },
     offered: () => offeredBy(current.config.callers.values()),
     hasBegunToStop: stopping.hasBegun,
   })

@@ -240,6 +240,7 @@ export const ConfigSchema = Type.Object(
             description: 'Addresses whose X-Forwarded-For is believed.',
           }),
         ),
+        docs: Type.Optional(Type.Boolean({ description: 'Serve /openapi.json and /docs.' })),
         tls: Type.Optional(
           Type.Object({ cert: FilePath, key: FilePath, clientCa: Type.Optional(FilePath) }, closed),
         ),

@@ -26,6 +26,8 @@ export interface Config {
     host: string
     port: number
     trustedProxies: readonly string[]
+    /** Whether `/openapi.json` and `/docs` are served. */
+    docs: boolean
     /** `clientCa` is PEM: with it the listener asks for a client certificate. */
     tls: { cert: string; key: string; clientCa: string | null } | null
   }
@@ -169,6 +171,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
       host: listen.host ?? '127.0.0.1',
       port: listen.port,
       trustedProxies: listen.trustedProxies ?? [],
+      docs: listen.docs ?? true,
       tls: listen.tls
         ? {
             ...readIdentity(listen.tls, '/listen/tls'),

@@ -8,10 +8,17 @@ import fastify, {
 } from 'fastify'
 import type { Config } from '../config.ts'
 import { BrokerError } from '../errors.ts'
+import { collectDocument } from './openapi.ts'
 import { sendError } from './reply.ts'
 
 /** The services' listener, without routes. Not listening yet. */
-export function listenerFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstance {
+export function listenerFor(config: Config, log: FastifyBaseLogger): FastifyInstance {
+  const app = frameworkFor(config, log)
+  if (config.listen.docs) collectDocument(app, config.issuer)
+  return app
+}
+
+function frameworkFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstance {
   const options = {
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),

@@ -3,9 +3,10 @@ import { asBrokerError, BrokerError } from '../errors.ts'
 import { type Issued, issueToken, type Rooms } from '../issue-token.ts'
 import type { Traces } from '../traces.ts'
 import { traceparentOf } from './form-request.ts'
-import { frameworkFault, takeText } from './framework.ts'
+import { frameworkFault, takeForms } from './framework.ts'
 import { logError, NO_STORE, sendError } from './reply.ts'
 import type { Stopping } from './stopping.ts'
+import { TOKEN_DOCUMENT } from './token-document.ts'
 import { readTokenRequest } from './token-request.ts'
 
 /** `POST /oauth2/token`, and every other method, which is refused as RFC 6749 would have it. */
@@ -20,11 +21,10 @@ export const tokenRoute: FastifyPluginCallback<{
     around('token', traceparentOf(request), () =>
       issueToken(readTokenRequest(request, fault), rooms),
     )
-  takeText(scope)
   scope.addHook('onResponse', async (_, { statusCode, elapsedTime }) =>
     handedOut(statusCode, elapsedTime),
   )
-  scope.all('/oauth2/token', async (request, reply) => {
+  takeForms(scope, '/oauth2/token', TOKEN_DOCUMENT, async (request, reply) => {
     const issued = await stopping.track(answer(request))
     return reply.headers(NO_STORE).send(issued)
   })

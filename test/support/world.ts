@@ -22,6 +22,7 @@ import { buildServer } from '../../keys-pipeline/serve.ts'
 import { LocalEpic } from '../sandbox/local-epic.ts'
 import { type Authority, makeAuthority } from './certificates.ts'
 import { type MovedClock, movedClock } from './clock.ts'
+import { holdToDocument } from './documented.ts'
 import { SET_URL } from './keys.ts'
 
 export const SECRET = 'a-secret-of-the-scheduling-service'
@@ -113,6 +114,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     signers,
     traces: options.traces ?? NO_TRACES,
   })
+  const undocumented = config.listen.docs ? holdToDocument(app) : () => []
   return {
     ...{ folder, clock, epic, app, admin, take, jwksUrl, kid, ca: authority.ca },
     ask: askOf(app),
@@ -123,6 +125,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
       await epic.stop()
       await site.close()
       rmSync(folder, { recursive: true })
+      if (undocumented().length > 0) throw new Error(undocumented().join('\n'))
     },
   }
 }
