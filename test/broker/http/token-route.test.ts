@@ -270,6 +270,15 @@ test('an address that cannot be decoded is 404 in our own form', async () => {
   expect([reply.statusCode, reply.json().code]).toEqual([404, 'not_found'])
 })
 
+test.each(['N74', ';', '\u00d9'])(
+  'nothing at an address is 404 and no fault of ours, be what is sent there of type %j',
+  async type => {
+    const [before, reply] = [world.logged(), await send({ url: '/oauth2/tokens', type })]
+    expect([reply.statusCode, reply.json().code]).toEqual([404, 'not_found'])
+    expect(world.logged()).toBe(before)
+  },
+)
+
 test('an unknown parameter is ignored, and one without a value counts as left out', async () => {
   expect((await send({ body: `${GRANT}&foo=bar&scope=&audience=` })).statusCode).toBe(200)
 })
