@@ -147,7 +147,8 @@ export function buildApp(config: Config, ports: Ports): Broker {
   app.removeAllContentTypeParsers()
   app.setNotFoundHandler((_, reply) => sendError(reply, new BrokerError('not_found')))
   app.setErrorHandler((thrown, request, reply) => {
-    const error = asBrokerError(thrown)
+    // A content type that cannot be read stops Fastify before it gets to tell that there is nothing.
+    const error = request.is404 ? new BrokerError('not_found') : asBrokerError(thrown)
     logError(request.log, error)
     return sendError(reply, error)
   })
