@@ -58,7 +58,7 @@ const CODES = new Map(
 function kindOf({ status, headers, body }: Reply, isHead: boolean): 'story' | 'nobody' | 'wrong' {
   if (status >= 500) return 'wrong'
   if (isHead) return status === 405 ? 'story' : status === 404 ? 'nobody' : 'wrong'
-  const isBare = body === '' || body.includes('"message":"Client Error"')
+  const isBare = body === '' || body.endsWith(`"statusCode":${status}}`)
   if (isBare) return PARSERS.has(status) ? 'nobody' : 'wrong'
   if (headers.get('cache-control') !== 'no-store') return 'wrong'
   const reply = JSON.parse(body) as { error?: string; code?: string; error_description?: string }

@@ -9,6 +9,9 @@ export const CLUSTER = 'https://cluster'
 const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 const of = <T>(...values: T[]): fc.Arbitrary<T> => fc.constantFrom(...values)
+/** Letters. Of more, the broker refuses to read the rest, hangs up, and the reply may be lost on the way. */
+const MOST_BODY = 30_000
+
 /** Texts whose letters are bytes. */
 const bytes = (maxLength: number): fc.Arbitrary<string> =>
   fc.uint8Array({ maxLength }).map(all => Buffer.from(all).toString('latin1'))
@@ -283,7 +286,7 @@ const messageOf = (issuer: string): fc.Arbitrary<Message> =>
         { weight: 3, arbitrary: fc.constant([] as string[]) },
         { weight: 1, arbitrary: fc.array(extra, { maxLength: 3 }) },
       ),
-      body: bodyOf(issuer),
+      body: bodyOf(issuer).filter(each => each.length <= MOST_BODY),
       chunks: fc.option(
         fc.array(fc.integer({ min: 1, max: 500 }), { minLength: 1, maxLength: 5 }),
         {
@@ -388,7 +391,9 @@ export function malformed(issuer: string): fc.Arbitrary<Hurled> {
       ...{ due: 1, most: 1, until: 'reply' as const, isHead: each.method === 'HEAD' },
     }),
   )
-  const pipelined = fc.array(plain, { minLength: 2, maxLength: 3 }).map(all =>
+  // A parser that refuses the second ends the connection before the first is answered.
+  const small = plain.filter(({ path, headers }) => path.length + headers.join().length < 8000)
+  const pipelined = fc.array(small, { minLength: 2, maxLength: 3 }).map(all =>
     hurled(all.map(each => framed(each, 'keep-alive')).join(''), {
       ...{ due: all.length, most: all.length, until: 'reply' as const },
     }),

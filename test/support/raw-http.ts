@@ -23,6 +23,8 @@ const HUSH = 30
 /** Milliseconds after which a reply that is due is given up. */
 const PATIENCE = 10_000
 
+const NO_CHUNKS = '0\r\n\r\n'
+
 /** What comes back; `text` is what was left of it that is no whole reply. */
 export function hurl(
   port: number,
@@ -67,9 +69,16 @@ function readReplies(text: string, isHead: boolean): { replies: Reply[]; text: s
         return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()]
       }),
     )
-    const length = isHead ? 0 : Number(headers.get('content-length') ?? 0)
-    const body = rest.slice(end + 4, end + 4 + length)
-    if (body.length < length) return { replies, text: rest }
+    // Only Node's own 417 comes in chunks: none, and the end.
+    const isChunked = headers.get('transfer-encoding') === 'chunked'
+    const length = isHead
+      ? 0
+      : isChunked
+        ? NO_CHUNKS.length
+        : Number(headers.get('content-length') ?? 0)
+    const raw = rest.slice(end + 4, end + 4 + length)
+    if (raw.length < length) return { replies, text: rest }
+    const body = raw === NO_CHUNKS ? '' : raw
     rest = rest.slice(end + 4 + length)
     if (status >= 200) replies.push({ status, headers, body })
   }
