@@ -57,7 +57,8 @@ const CODES = new Map(
 /** `story`: a decision, as it is recorded. `nobody`: there is nothing at that address, or HTTP ends before us. */
 function kindOf({ status, headers, body }: Reply, isHead: boolean): 'story' | 'nobody' | 'wrong' {
   if (status >= 500) return 'wrong'
-  if (isHead) return status === 405 ? 'story' : status === 404 ? 'nobody' : 'wrong'
+  if (isHead)
+    return status === 405 ? 'story' : PARSERS.has(status) || status === 404 ? 'nobody' : 'wrong'
   const isBare = body === '' || body.endsWith(`"statusCode":${status}}`)
   if (isBare) return PARSERS.has(status) ? 'nobody' : 'wrong'
   if (headers.get('cache-control') !== 'no-store') return 'wrong'
@@ -117,7 +118,8 @@ test('ten thousand malformed requests end in a refusal and a record each; the br
           const { replies = [], text = '' } = heard[at] ?? {}
           const kinds = replies.map(reply => kindOf(reply, sent.isHead))
           for (const { status } of replies) tally.set(status, (tally.get(status) ?? 0) + 1)
-          if (kinds.includes('wrong') || replies.length < sent.due || (sent.due > 0 && text !== ''))
+          const isTorn = text !== '' && sent.due > 0 && !sent.isHead
+          if (kinds.includes('wrong') || replies.length < sent.due || isTorn)
             faults.push(shown(sent, heard[at]))
           connections.push({
             sent,
