@@ -1,4 +1,6 @@
+import { sign } from 'node:crypto'
 import fc from 'fast-check'
+import { ecPair } from './keys.ts'
 import type { Hurled } from './raw-http.ts'
 import { ecSigner, rsaSigner } from './tokens.ts'
 import { basic, PATIENT, SECRET } from './world.ts'
@@ -12,6 +14,7 @@ const of = <T>(...values: T[]): fc.Arbitrary<T> => fc.constantFrom(...values)
 /** Letters. Of more, the broker refuses to read the rest, hangs up, and the reply may be lost on the way. */
 const MOST_BODY = 30_000
 
+const any = (...values: unknown[]): fc.Arbitrary<unknown> => fc.constantFrom(...values)
 /** Texts whose letters are bytes. */
 const bytes = (maxLength: number): fc.Arbitrary<string> =>
   fc.uint8Array({ maxLength }).map(all => Buffer.from(all).toString('latin1'))
@@ -30,55 +33,98 @@ const oddJson = of(
   `{"aud":[${'"a",'.repeat(4000)}"a"]}`,
 )
 
-const headerOf = fc.oneof(
-  oddJson,
+/** Mostly what is meant, so that what comes after it is reached. */
+const mostly = (meant: fc.Arbitrary<unknown>, odd: fc.Arbitrary<unknown>) =>
+  fc.oneof({ weight: 3, arbitrary: meant }, { weight: 1, arbitrary: odd })
+
+const headerOf = mostly(
   fc.record(
     {
-      alg: of<unknown>('none', 'nOnE', 'HS256', 'RS256', 'ES256', 'ES512', ['ES256'], null, 5),
-      kid: fc.oneof(of('mine', 'cluster', '../../etc/passwd', '__proto__'), fc.jsonValue()),
-      jwk: of<unknown>(ecSigner('strange', 1).jwk, rsaSigner('strange', 1).jwk, {}, 'x'),
+      alg: mostly(any('RS256', 'ES256'), any('none', 'nOnE', 'HS256', 'ES512', ['ES256'], null, 5)),
+      kid: mostly(
+        any('mine', 'cluster'),
+        fc.oneof(any('../../etc/passwd', '__proto__', 'x'), fc.jsonValue()),
+      ),
+      typ: mostly(fc.constant('JWT'), any('at+jwt', 'dpop+jwt', 7, {})),
+      jwk: any(ecSigner('strange', 1).jwk, rsaSigner('strange', 1).jwk, {}, 'x'),
       jku: fc.constant('http://127.0.0.1:1/jwks'),
       x5c: fc.constant([['AAAA']]),
-      crit: of<unknown>([], ['exp'], 'exp', [{}]),
-      typ: of<unknown>('JWT', 'at+jwt', 'dpop+jwt', 7, {}),
+    },
+    { requiredKeys: ['alg', 'kid', 'typ'] },
+  ),
+  fc.oneof(
+    oddJson,
+    fc.record({
+      alg: fc.constant('ES256'),
+      crit: any([], ['exp'], 'exp', [{}]),
       b64: fc.boolean(),
       zip: fc.constant('DEF'),
-    },
-    { requiredKeys: ['alg'] },
+    }),
   ),
 )
 
-const someTime = fc.oneof(
-  of<unknown>(0, -1, 1e308, '4102444800', null, [], 4_102_444_800, Math.floor(Date.now() / 1000)),
-  fc.double(),
-)
+/** Seconds since the epoch, from years before to years after. */
+const now = Math.floor(Date.now() / 1000)
+const timeFrom = (from: number, to: number) =>
+  mostly(
+    fc.integer({ min: now + from, max: now + to }),
+    fc.oneof(any(0, -1, 1e308, '4102444800', null, [], 4_102_444_800), fc.double()),
+  )
 
 const claimsOf = (issuer: string) =>
-  fc.oneof(
+  mostly(
+    fc
+      .tuple(
+        of({ iss: 'signer', sub: 'signer' }, { iss: CLUSTER, sub: POD }),
+        fc.record({
+          aud: mostly(
+            any(issuer),
+            any([issuer], [issuer, 'x'], `${issuer}/oauth2/token`, {}, null),
+          ),
+          exp: timeFrom(120, 600),
+        }),
+        mostly(
+          fc.constant({}),
+          fc.record({
+            iss: any('signer', CLUSTER, '', [], {}, 'nobody'),
+            sub: any('signer', POD, 'pod', '\0', [], 1, 's'.repeat(600)),
+          }),
+        ),
+        fc.record({
+          nbf: timeFrom(-600, -60),
+          iat: timeFrom(-600, -60),
+          jti: mostly(fc.uuid(), fc.oneof(any('', [], null, 'j'.repeat(300)), fc.string())),
+        }),
+      )
+      .map(([who, meant, odd, more]) => ({ ...who, ...meant, ...more, ...Object(odd) })),
     oddJson,
-    fc.record(
-      {
-        iss: of<unknown>('signer', CLUSTER, '', [], {}, 'nobody'),
-        sub: of<unknown>('signer', POD, 'pod', '\0', [], 1, 's'.repeat(600)),
-        aud: of<unknown>(issuer, [issuer], [issuer, 'x'], `${issuer}/oauth2/token`, {}, null),
-        exp: someTime,
-        nbf: someTime,
-        iat: someTime,
-        jti: fc.oneof(of<unknown>('', [], null, 'j'.repeat(300)), fc.string()),
-      },
-      { requiredKeys: ['iss', 'sub', 'aud'] },
-    ),
   )
+
+/** By `signer`, by somebody whose key is nobody's, or by no key at all. */
+const signatureOf = fc.oneof(
+  of(0, 1).map(which => (text: string) => {
+    const key = ecPair('P-256', which).privateKey
+    return sign('sha256', Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' })
+  }),
+  fc.uint8Array({ maxLength: 300 }).map(given => () => Buffer.from(given)),
+)
 
 const assertionOf = (issuer: string): fc.Arbitrary<string> =>
   fc.oneof(
-    bytes(60),
-    of('', '.', '..', '...', 'a.b', 'a.b.c.d.e', 'a'.repeat(9000), `${'.'.repeat(9000)}`),
-    fc
-      .tuple(headerOf, claimsOf(issuer), fc.uint8Array({ maxLength: 300 }))
-      .map(([header, claims, signature]) =>
-        [encode(header), encode(claims), Buffer.from(signature).toString('base64url')].join('.'),
-      ),
+    { weight: 1, arbitrary: bytes(60) },
+    {
+      weight: 1,
+      arbitrary: of('', '.', '..', '...', 'a.b', 'a.b.c.d.e', 'a'.repeat(9000), '.'.repeat(9000)),
+    },
+    {
+      weight: 6,
+      arbitrary: fc
+        .tuple(headerOf, claimsOf(issuer), signatureOf)
+        .map(([header, claims, signs]) => {
+          const text = `${encode(header)}.${encode(claims)}`
+          return `${text}.${signs(text).toString('base64url')}`
+        }),
+    },
   )
 
 /** Percent signs as they should be, and as they should not. */
@@ -130,6 +176,22 @@ const param = (issuer: string): fc.Arbitrary<string> => {
   )
 }
 
+const asserting = (assertion: string): string =>
+  new URLSearchParams({
+    grant_type: 'client_credentials',
+    client_assertion_type: JWT_BEARER,
+    client_assertion: assertion,
+  }).toString()
+
+/** Of somebody whose secret is right. */
+const asks = fc
+  .dictionary(
+    of('audience', 'resource', 'scope', 'minimum_ttl', 'client_id', 'token'),
+    fc.oneof(garbage, fc.string({ unit: 'binary', maxLength: 60 }), of('epic', '100', PATIENT)),
+    { maxKeys: 3 },
+  )
+  .map(form => new URLSearchParams({ grant_type: 'client_credentials', ...form }).toString())
+
 const bodyOf = (issuer: string): fc.Arbitrary<string> =>
   fc.oneof(
     { weight: 8, arbitrary: fc.array(param(issuer), { maxLength: 6 }).map(all => all.join('&')) },
@@ -141,10 +203,7 @@ const bodyOf = (issuer: string): fc.Arbitrary<string> =>
     },
     {
       weight: 4,
-      arbitrary: assertionOf(issuer).map(
-        each =>
-          `grant_type=client_credentials&client_assertion_type=${encodeURIComponent(JWT_BEARER)}&client_assertion=${encodeURIComponent(each)}`,
-      ),
+      arbitrary: assertionOf(issuer).map(asserting),
     },
     { weight: 2, arbitrary: bytes(200) },
     { weight: 1, arbitrary: of('a=b&'.repeat(5000), '&'.repeat(30_000), '%'.repeat(30_000)) },
@@ -386,7 +445,21 @@ export function malformed(issuer: string): fc.Arbitrary<Hurled> {
     ({ method, headers }) =>
       method !== 'HEAD' && !headers.some(each => /^(Expect|Upgrade)/.test(each)),
   )
-  const whole = message.map(each =>
+  /** What gets past HTTP and the form, to those who look at tokens and at what is asked. */
+  const deep = fc
+    .tuple(
+      of('/oauth2/token', '/oauth2/report'),
+      fc.oneof(
+        fc.tuple(fc.constant([]), assertionOf(issuer).map(asserting)),
+        fc.tuple(fc.constant([`Authorization: ${basic('scheduling', SECRET)}`]), asks),
+      ),
+    )
+    .map(([path, [headers, body]]) => ({
+      ...{ method: 'POST', path, body, chunks: null },
+      headers: [...headers, 'Content-Type: application/x-www-form-urlencoded'],
+    }))
+    .filter(({ body }) => body.length <= MOST_BODY)
+  const whole = fc.oneof(message, deep).map(each =>
     hurled(framed(each, 'close'), {
       ...{ due: 1, most: 1, until: 'reply' as const, isHead: each.method === 'HEAD' },
     }),
