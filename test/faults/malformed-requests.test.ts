@@ -42,7 +42,7 @@ const daemonForAll = (): Promise<Daemon> =>
         pod: { workloads: [{ issuer: 'cluster', subject: POD }], grants },
       })
     },
-    ['--expose-gc', `--import=data:text/javascript,${encodeURIComponent(PROBE)}`],
+    { nodeOptions: ['--expose-gc', `--import=data:text/javascript,${encodeURIComponent(PROBE)}`] },
   )
 
 /** Of Node's parser, and of Fastify, which writes a body for it. Nobody has read such a request. */

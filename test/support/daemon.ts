@@ -17,13 +17,15 @@ export interface Daemon {
   close: () => Promise<void>
 }
 
+/** `delay` is the Epic's, in milliseconds; `nodeOptions` are the process's. */
 export async function startDaemon(
   prepare: (file: ConfigFile, folder: string) => void = () => {},
-  nodeOptions: string[] = [],
+  { nodeOptions = [], delay = 0 }: { nodeOptions?: string[]; delay?: number } = {},
 ): Promise<Daemon> {
   const port = await freePort()
   const issuer = `http://127.0.0.1:${port}`
   const world = await makeWorld({
+    delay,
     prepare: async (file, folder) => {
       file.issuer = issuer
       file.listen = { port }
