@@ -20,6 +20,7 @@ const FilePath = Type.String({
   minLength: 1,
   description: 'A path, relative to the file it stands in.',
 })
+const Port = Type.Integer({ minimum: 0, maximum: 65_535 })
 
 const Labels = Type.Record(
   Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$' }),
@@ -231,7 +232,8 @@ export const ConfigSchema = Type.Object(
     listen: Type.Object(
       {
         host: Type.Optional(Type.String({ minLength: 1 })),
-        port: Type.Integer({ minimum: 0, maximum: 65_535 }),
+        port: Type.Optional(Port),
+        socket: Type.Optional(FilePath),
         behindProxy: Type.Optional(
           Type.Boolean({ description: 'A proxy in front terminates TLS.' }),
         ),
@@ -251,7 +253,7 @@ export const ConfigSchema = Type.Object(
       Type.Object(
         {
           socket: Type.Optional(FilePath),
-          port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
+          port: Type.Optional(Port),
           tokenFile: Type.Optional(FilePath),
         },
         closed,

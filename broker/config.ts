@@ -10,6 +10,7 @@ import { type ConfigFiles, openConfigFiles } from './config-files.ts'
 import { type Complaint, crossCheck, isOn } from './config-rules.ts'
 import type { Placed } from './config-source.ts'
 import { expandGrants } from './grants.ts'
+import { type Listen, settleListen } from './listen-config.ts'
 import { PROFILES, type Profile } from './profiles.ts'
 import { readSharedCache, type SharedCache } from './shared-cache-config.ts'
 import { settleTraces, type TracesConfig } from './traces-config.ts'
@@ -22,15 +23,7 @@ export interface Config {
   /** When the file last changed, in milliseconds since the epoch. */
   changed: number
   issuer: string
-  listen: {
-    host: string
-    port: number
-    trustedProxies: readonly string[]
-    /** Whether `/openapi.json` and `/docs` are served. */
-    docs: boolean
-    /** `clientCa` is PEM: with it the listener asks for a client certificate. */
-    tls: { cert: string; key: string; clientCa: string | null } | null
-  }
+  listen: Listen
   admin: AdminAddress
   audit: { file: string; fsync: boolean }
   keys: ReadonlyMap<Environment, KeySource>
@@ -138,8 +131,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     if (fault !== null) complaints.push({ at, message: fault })
     return { cert: cert ?? '', key: key ?? '' }
   }
-  const { listen, keys } = file
-  const environments = Object.entries(keys) as [
+  const environments = Object.entries(file.keys) as [
     Environment,
     { folder: string; signWith?: string[]; jwksUrl?: string },
   ][]
@@ -167,21 +159,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
   const config: Config = {
     ...{ generation, changed },
     issuer: file.issuer,
-    listen: {
-      host: listen.host ?? '127.0.0.1',
-      port: listen.port,
-      trustedProxies: listen.trustedProxies ?? [],
-      docs: listen.docs ?? true,
-      tls: listen.tls
-        ? {
-            ...readIdentity(listen.tls, '/listen/tls'),
-            clientCa:
-              listen.tls.clientCa === undefined
-                ? null
-                : readAuthorities(listen.tls.clientCa, '/listen/tls/clientCa'),
-          }
-        : null,
-    },
+    listen: settleListen(file.listen, { pathAt, readIdentity, readAuthorities, complaints }),
     admin: settleAdmin(file.admin, given => pathAt('/admin', given), read, complaints),
     audit: { file: pathAt('/audit/file', file.audit.file), fsync: file.audit.fsync ?? false },
     keys: new Map(
