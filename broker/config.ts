@@ -9,6 +9,7 @@ import { authoritiesFault, identityFault } from './certificates.ts'
 import { type ConfigFiles, openConfigFiles } from './config-files.ts'
 import { type Complaint, crossCheck, isOn } from './config-rules.ts'
 import type { Placed } from './config-source.ts'
+import { isPrivate } from './files.ts'
 import { expandGrants } from './grants.ts'
 import { type Listen, settleListen } from './listen-config.ts'
 import { PROFILES, type Profile } from './profiles.ts'
@@ -112,7 +113,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     readBytes(given, at)?.toString('utf8') ?? null
   const readSecret = (given: string, at: string): Buffer => {
     const bytes = readBytes(given, at)
-    if (bytes !== null && (statSync(pathAt(at, given)).mode & 0o077) !== 0)
+    if (bytes !== null && !isPrivate(statSync(pathAt(at, given))))
       complaints.push({ at, message: `${pathAt(at, given)} may be read by others: chmod 600 it` })
     return bytes ?? Buffer.alloc(0)
   }
