@@ -33,11 +33,27 @@ export function settleAdmin(
     complain('/admin/port', 'needs tokenFile: on a port anybody of this machine could ask')
     return { socket: null, port, token: null }
   }
-  const token = read(tokenFile, '/admin/tokenFile')?.trim() ?? null
+  return {
+    socket: null,
+    port,
+    token: readToken(tokenFile, '/admin/tokenFile', { read, complaints }),
+  }
+}
+
+/** One token in a file, without its line end. Complains of one that could be guessed. */
+export function readToken(
+  file: string,
+  at: string,
+  {
+    read,
+    complaints,
+  }: { read: (given: string, at: string) => string | null; complaints: Complaint[] },
+): string | null {
+  const token = read(file, at)?.trim() ?? null
   if (token !== null && !(token.length >= LEAST_TOKEN && /^[\x21-\x7e]+$/.test(token)))
-    complain(
-      '/admin/tokenFile',
-      `must hold one token of ${LEAST_TOKEN} printable characters or more`,
-    )
-  return { socket: null, port, token }
+    complaints.push({
+      at,
+      message: `must hold one token of ${LEAST_TOKEN} printable characters or more`,
+    })
+  return token
 }

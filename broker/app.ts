@@ -17,6 +17,7 @@ import { asBrokerError, BrokerError } from './errors.ts'
 import { buildAdmin } from './http/admin.ts'
 import { documentRoutes } from './http/document-routes.ts'
 import { listenerFor, takeIdentity } from './http/listener.ts'
+import { buildMetricsListener } from './http/metrics-listener.ts'
 import { logError, sendError } from './http/reply.ts'
 import { reportRoute } from './http/report-route.ts'
 import { watchStopping } from './http/stopping.ts'
@@ -65,6 +66,8 @@ export interface Broker {
   app: FastifyInstance
   /** The operator's listener. Not listening yet. */
   admin: FastifyInstance
+  /** For Prometheus alone, where the config has it. Not listening yet. */
+  metrics: FastifyInstance | null
   /** Ends the calls to EHRs, so that what waits for them is refused, recorded and answered. */
   abort: () => Promise<void>
   /** To be called every few seconds. */
@@ -160,17 +163,16 @@ export function buildApp(config: Config, ports: Ports): Broker {
     sharing.close()
     await audit.close()
   })
-  const admin = buildAdmin({
-    ...{ token: config.admin.token, log, metrics },
-    status: () =>
-      statusOf({
-        ...{ clock, startedAt, history, cache: fetching.cache },
-        ...{ config: current.config, configRefused, refusals: recent.list },
-        breakerOf: guards.breakerOf,
-        keyOf: ({ id }) => current.signers.get(id) ?? null,
-        causesOf: ({ id }) => refusals.last.get(id)?.causes.map(brief) ?? [],
-      }),
-  })
+  const status = (): Status =>
+    statusOf({
+      ...{ clock, startedAt, history, cache: fetching.cache },
+      ...{ config: current.config, configRefused, refusals: recent.list },
+      breakerOf: guards.breakerOf,
+      keyOf: ({ id }) => current.signers.get(id) ?? null,
+      causesOf: ({ id }) => refusals.last.get(id)?.causes.map(brief) ?? [],
+    })
+  const admin = buildAdmin({ token: config.admin.token, log, metrics, status })
+  const scraped = config.metrics && buildMetricsListener(config.metrics, { log, metrics, status })
   const warm = keepWarm({
     ...fetching,
     wanted: () => warmlyWanted(current.policy, current.config.services.keys()),
@@ -190,7 +192,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
     return connections.close()
   }
   return {
-    ...{ app, admin, abort },
+    ...{ app, admin, metrics: scraped, abort },
     ticks: [
       { name: 'tokens', tick: warm.tick },
       { name: 'endpoints', tick: endpoints.tick },
@@ -200,6 +202,8 @@ export function buildApp(config: Config, ports: Ports): Broker {
       configRefused = null
       fetching.cache.forgive()
       if (next.listen.tls) takeIdentity(app, next.listen.tls)
+      if (scraped && next.metrics?.tls)
+        takeIdentity(scraped, { ...next.metrics.tls, clientCa: null })
     },
     refuse: complaints => {
       configRefused = { time: new Date(clock().wall).toISOString(), complaints }

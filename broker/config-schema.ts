@@ -223,6 +223,16 @@ const Traces = Type.Object(
   closed,
 )
 
+const MetricsListener = Type.Object(
+  {
+    host: Type.Optional(Type.String({ minLength: 1 })),
+    port: Port,
+    tokenFile: Type.Optional(FilePath),
+    tls: Type.Optional(Type.Object({ cert: FilePath, key: FilePath }, closed)),
+  },
+  closed,
+)
+
 /** The config file, described once for the check, the manual and the types. */
 export const ConfigSchema = Type.Object(
   {
@@ -276,6 +286,7 @@ export const ConfigSchema = Type.Object(
     services: Type.Record(Type.String(Id), Service, closed),
     sharedCache: Type.Optional(SharedCache),
     traces: Type.Optional(Traces),
+    metrics: Type.Optional(Type.Object({ listen: MetricsListener }, closed)),
   },
   closed,
 )

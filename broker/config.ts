@@ -12,6 +12,7 @@ import type { Placed } from './config-source.ts'
 import { isPrivate } from './files.ts'
 import { expandGrants } from './grants.ts'
 import { type Listen, settleListen } from './listen-config.ts'
+import { type MetricsAddress, settleMetrics } from './metrics-config.ts'
 import { PROFILES, type Profile } from './profiles.ts'
 import { readSharedCache, type SharedCache } from './shared-cache-config.ts'
 import { settleTraces, type TracesConfig } from './traces-config.ts'
@@ -35,6 +36,8 @@ export interface Config {
   callers: ReadonlyMap<string, CallerRules>
   sharedCache: SharedCache | null
   traces: TracesConfig | null
+  /** The listener for metrics alone, where there is one. */
+  metrics: MetricsAddress | null
   /** Files and folders that it was made from, absolute: another config may come of a change to one of them. */
   sources: readonly string[]
 }
@@ -187,6 +190,9 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
       : null,
     traces: file.traces
       ? settleTraces(file.traces, { readSecret, readAuthorities, complaints })
+      : null,
+    metrics: file.metrics
+      ? settleMetrics(file.metrics.listen, { read, readIdentity, complaints })
       : null,
     sources: [
       ...new Set([

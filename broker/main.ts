@@ -39,7 +39,7 @@ async function start(path: string): Promise<void> {
   let current = config
   if (audit === undefined) throw new Error('a config without complaints has its audit open')
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime })
-  const { app, admin, abort, ticks, take, refuse } = buildApp(config, {
+  const { app, admin, metrics, abort, ticks, take, refuse } = buildApp(config, {
     clock: systemClock,
     chance: Math.random,
     wait: milliseconds => wait(milliseconds),
@@ -56,6 +56,8 @@ async function start(path: string): Promise<void> {
   })
   await listenAt(app, config.listen, OF_ITS_GROUP)
   await listenAt(admin, { ...config.admin, host: '127.0.0.1' }, OF_ITS_OWNER)
+  if (metrics && config.metrics)
+    await metrics.listen({ host: config.metrics.host, port: config.metrics.port })
   const reload = openReload({
     fingerprint: () => fingerprintOf(current.sources),
     load: () => {
@@ -100,7 +102,7 @@ async function start(path: string): Promise<void> {
       longest * 1000 + GRACE,
     )
     void unschedule()
-    void Promise.all([app.close(), admin.close()]).then(() => {
+    void Promise.all([app.close(), admin.close(), metrics?.close()]).then(() => {
       clearTimeout(late)
       log.info('stopped')
     })
@@ -203,7 +205,7 @@ try {
     process.exitCode = 2
   } else if (syscall === 'listen' || LISTEN_FAULTS.has(code ?? '')) {
     process.stderr.write(
-      `The address to listen on cannot be had (${code}): see listen and admin in the config. Is another broker running, or a socket’s folder missing?\n`,
+      `The address to listen on cannot be had (${code}): see listen, admin and metrics in the config. Is another broker running, or a socket’s folder missing?\n`,
     )
     // One of the two listeners may be up already.
     process.exit(EX_CONFIG)

@@ -42,7 +42,7 @@ function frameworkFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstan
   }) as unknown as FastifyInstance
 }
 
-const secureContext = ({ cert, key, clientCa }: Tls) => ({
+export const secureContext = ({ cert, key, clientCa }: Tls) => ({
   ...{ cert, key, minVersion: 'TLSv1.2' as const },
   ...(clientCa !== null && { ca: clientCa }),
 })

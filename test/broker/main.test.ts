@@ -201,6 +201,19 @@ test('SIGHUP takes a new config, and keeps the old one where it is wrong', async
   expect((await running.stop()).code).toBe(0)
 })
 
+test('metrics have a listener of their own, which ends with the broker', async () => {
+  const [port, scraped] = [await freePort(), await freePort()]
+  writeConfig(port)
+  const path = join(folder, 'broker.yaml')
+  const config = parse(readFileSync(path, 'utf8'))
+  writeFileSync(path, stringify({ ...config, metrics: { listen: { port: scraped } } }))
+  const broker = await start(BROKER_MAIN, ['--config', path], /ready/)
+  const reply = await fetch(`http://127.0.0.1:${scraped}/metrics`)
+  expect([reply.status, await reply.text()]).toEqual([200, expect.stringContaining('lockstep_')])
+  expect((await fetch(`http://127.0.0.1:${scraped}/status`)).status).toBe(404)
+  expect((await broker.stop()).code).toBe(0)
+})
+
 test('a change of the file is taken by itself', async () => {
   const issuer = writeConfig(await freePort())
   const running = await start(BROKER_MAIN, ['--config', 'broker.yaml'], /"msg":"ready"/, {

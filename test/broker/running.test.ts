@@ -102,7 +102,7 @@ describe('the Dockerfile', () => {
     execFileSync('npm', ['ci', '--omit=dev', '--omit=optional', '--prefer-offline'], { cwd: image })
     execFileSync('chmod', ['-R', 'a-w,a+rX', image])
     const port = await freePort()
-    const config = writeConfig(folder, port)
+    const config = writeConfig(folder, port, await freePort())
     for (const each of ['run', 'var']) {
       mkdirSync(join(folder, each))
       if (isRoot) chownSync(join(folder, each), UID, UID)
@@ -131,14 +131,15 @@ const manifests = parseAllDocuments(read('broker/deploy/kubernetes.yaml'), { mer
 const of = <T>(kind: string): T => manifests.find(each => each.kind === kind) as T
 
 /** The ConfigMap's config with its folders below `folder`, and all that it names. */
-function writeConfig(folder: string, port = 8443): string {
+function writeConfig(folder: string, port = 8443, scraped = 9464): string {
   const { data } = of<{ data: Record<string, string> }>('ConfigMap')
   const text = (data['broker.yaml'] ?? '')
     .replaceAll('/etc/', `${folder}/etc/`)
     .replaceAll('/var/lib/lockstep/', `${folder}/var/`)
     .replaceAll('/run/lockstep/', `${folder}/run/`)
     .replace('port: 8443', `port: ${port}`)
-    .replace('host: 0.0.0.0', 'host: 127.0.0.1')
+    .replace('port: 9464', `port: ${scraped}`)
+    .replaceAll('host: 0.0.0.0', 'host: 127.0.0.1')
   mkdirSync(join(folder, 'etc', 'lockstep'), { recursive: true })
   mountSecret(join(folder, 'etc', 'lockstep-keys'), { 'key.pem': pem() })
   mountSecret(join(folder, 'etc', 'lockstep-tls'), {
@@ -205,8 +206,11 @@ describe('the manifests for Kubernetes', () => {
   })
 
   test('the probes ask for what the broker answers, where it listens', () => {
-    const { port } = readConfig(writeConfig(scratch())).listen
-    expect(container?.ports).toEqual([{ name: 'https', containerPort: port }])
+    const { listen, metrics } = readConfig(writeConfig(scratch()))
+    expect(container?.ports).toEqual([
+      { name: 'https', containerPort: listen.port },
+      { name: 'metrics', containerPort: metrics?.port },
+    ])
     for (const each of ['readinessProbe', 'startupProbe'] as const)
       expect(container?.[each].httpGet).toEqual({ path: '/readyz', port: 'https', scheme: 'HTTPS' })
     expect(container?.livenessProbe.httpGet.path).toBe('/healthz')

@@ -54,6 +54,7 @@ test('network', () => {
     'broker/admin-client.ts',
     'broker/http/admin.ts',
     'broker/http/listener.ts',
+    'broker/http/metrics-listener.ts',
     'broker/tokens/redis-store.ts',
     'broker/unix-socket.ts',
     'broker/upstream/connections.ts',
