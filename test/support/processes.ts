@@ -59,9 +59,9 @@ export async function start(
   script: string,
   args: readonly string[],
   ready: RegExp,
-  { cwd = PROJECT, env = {}, uid }: RunOptions = {},
+  { cwd = PROJECT, env = {}, uid, nodeOptions = [] }: RunOptions = {},
 ): Promise<Running> {
-  const child = spawn(process.execPath, [script, ...args], {
+  const child = spawn(process.execPath, [...nodeOptions, script, ...args], {
     cwd,
     env: { ...process.env, INIT_CWD: cwd, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
