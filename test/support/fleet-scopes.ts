@@ -28,7 +28,7 @@ export function anyScope(chance: Chance): string {
 }
 
 /** What the scope allows, or some of it, in one of its spellings. */
-export function narrowed(scope: string, chance: Chance): string {
+function narrowed(scope: string, chance: Chance): string {
   const [, level = '', resource = '', suffix = '', query = ''] =
     /^(\w+)\/(\w+|\*)\.([a-z]+|\*)(\?.*)?$/.exec(scope) ?? []
   if (level === '') return scope

@@ -24,7 +24,7 @@ function sentences(scope: string): string[][] {
 }
 
 /** Whether all of a list, scopes between spaces, is among what the granted scopes allow together. */
-export function allows(granted: readonly string[]): (list: string) => boolean {
+function allows(granted: readonly string[]): (list: string) => boolean {
   const can = new Set(granted.flatMap(sentences).map(each => each.join(' ')))
   const isAllowed = ([level, kind, verb, query]: string[]): boolean =>
     verb === undefined
