@@ -17,6 +17,7 @@ import { asBrokerError, BrokerError } from './errors.ts'
 import { buildAdmin } from './http/admin.ts'
 import { documentRoutes } from './http/document-routes.ts'
 import { listenerFor, takeIdentity } from './http/listener.ts'
+import { buildMetricsListener } from './http/metrics-listener.ts'
 import { logError, sendError } from './http/reply.ts'
 import { reportRoute } from './http/report-route.ts'
 import { watchStopping } from './http/stopping.ts'
@@ -34,6 +35,7 @@ import { obtainWith } from './tokens/obtain.ts'
 import { keepWarm, reportedWith } from './tokens/renew.ts'
 import { openSharing } from './tokens/sharing.ts'
 import { singleFlight } from './tokens/single-flight.ts'
+import type { Traces } from './traces.ts'
 import { GOOD_FOR } from './upstream/assertion.ts'
 import { persist } from './upstream/attempts.ts'
 import { openConnections, type WebProxy } from './upstream/connections.ts'
@@ -56,6 +58,7 @@ export interface Ports {
   audit: Audit
   log: FastifyBaseLogger
   signers: Signers
+  traces: Traces
 }
 
 export interface Broker {
@@ -63,6 +66,8 @@ export interface Broker {
   app: FastifyInstance
   /** The operator's listener. Not listening yet. */
   admin: FastifyInstance
+  /** For Prometheus alone, where the config has it. Not listening yet. */
+  metrics: FastifyInstance | null
   /** Ends the calls to EHRs, so that what waits for them is refused, recorded and answered. */
   abort: () => Promise<void>
   /** To be called every few seconds. */
@@ -75,7 +80,7 @@ export interface Broker {
 
 /** Assembly: the rooms made from the config and handed to each other, behind a Fastify. */
 export function buildApp(config: Config, ports: Ports): Broker {
-  const { clock, chance, wait, audit, log } = ports
+  const { clock, chance, wait, audit, log, traces } = ports
   let current = generationOf(config, ports.signers)
   let configRefused: Status['configRefused'] = null
   const startedAt = clock().wall
@@ -98,11 +103,13 @@ export function buildApp(config: Config, ports: Ports): Broker {
   const exchange = refusals.watch(
     persist({
       ...{ clock, chance, wait, history, guard: guards.guard },
-      exchange: metrics.watchExchange(
-        exchangeWith({
-          ...{ clock, postFor: connections.postFor, signerFor: signerOf, newJti: randomUUID },
-          onDate: tellSkew(history, log),
-        }),
+      exchange: traces.watchExchange(
+        metrics.watchExchange(
+          exchangeWith({
+            ...{ clock, postFor: connections.postFor, signerFor: signerOf, newJti: randomUUID },
+            onDate: tellSkew(history, log),
+          }),
+        ),
       ),
     }),
   )
@@ -123,21 +130,22 @@ export function buildApp(config: Config, ports: Ports): Broker {
       authorise(grantsOf(service), ask, upstreams, disabledOf(service)),
     obtain: metrics.watchObtain(obtainWith(fetching)),
     refuseExcess,
-    audit: recent.watchAudit(metrics.watchAudit(audit)),
+    audit: recent.watchAudit(metrics.watchAudit(traces.watchAudit(audit))),
     clock,
   }
 
   const app = listenerFor(config, log)
   const stopping = watchStopping(app)
   app.register(documentRoutes, {
-    issuer: config.issuer,
+    ...{ issuer: config.issuer, docs: config.listen.docs },
     offered: () => offeredBy(current.config.callers.values()),
     hasBegunToStop: stopping.hasBegun,
   })
-  app.register(tokenRoute, { rooms, stopping, handedOut: metrics.handedOut })
+  const { around } = traces
+  app.register(tokenRoute, { rooms, stopping, around, handedOut: metrics.handedOut })
   app.register(reportRoute, {
     rooms: { ...rooms, reported: reportedWith(fetching), isShared },
-    stopping,
+    ...{ stopping, around },
   })
   app.removeAllContentTypeParsers()
   app.setNotFoundHandler((_, reply) => sendError(reply, new BrokerError('not_found')))
@@ -151,21 +159,20 @@ export function buildApp(config: Config, ports: Ports): Broker {
   app.addHook('onClose', async () => {
     // A caller that went away may have left its story half told: it is recorded all the same.
     await stopping.settled()
-    await Promise.all([connections.close(), visits.close()])
+    await Promise.all([connections.close(), visits.close(), traces.close()])
     sharing.close()
     await audit.close()
   })
-  const admin = buildAdmin({
-    ...{ token: config.admin.token, log, metrics },
-    status: () =>
-      statusOf({
-        ...{ clock, startedAt, history, cache: fetching.cache },
-        ...{ config: current.config, configRefused, refusals: recent.list },
-        breakerOf: guards.breakerOf,
-        kidOf: ({ id }) => current.signers.get(id)?.kid ?? null,
-        causesOf: ({ id }) => refusals.last.get(id)?.causes.map(brief) ?? [],
-      }),
-  })
+  const status = (): Status =>
+    statusOf({
+      ...{ clock, startedAt, history, cache: fetching.cache },
+      ...{ config: current.config, configRefused, refusals: recent.list },
+      breakerOf: guards.breakerOf,
+      keyOf: ({ id }) => current.signers.get(id) ?? null,
+      causesOf: ({ id }) => refusals.last.get(id)?.causes.map(brief) ?? [],
+    })
+  const admin = buildAdmin({ token: config.admin.token, log, metrics, status })
+  const scraped = config.metrics && buildMetricsListener(config.metrics, { log, metrics, status })
   const warm = keepWarm({
     ...fetching,
     wanted: () => warmlyWanted(current.policy, current.config.services.keys()),
@@ -185,7 +192,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
     return connections.close()
   }
   return {
-    ...{ app, admin, abort },
+    ...{ app, admin, metrics: scraped, abort },
     ticks: [
       { name: 'tokens', tick: warm.tick },
       { name: 'endpoints', tick: endpoints.tick },
@@ -195,6 +202,8 @@ export function buildApp(config: Config, ports: Ports): Broker {
       configRefused = null
       fetching.cache.forgive()
       if (next.listen.tls) takeIdentity(app, next.listen.tls)
+      if (scraped && next.metrics?.tls)
+        takeIdentity(scraped, { ...next.metrics.tls, clientCa: null })
     },
     refuse: complaints => {
       configRefused = { time: new Date(clock().wall).toISOString(), complaints }

@@ -16,6 +16,7 @@ export function openRecord(
     action,
     decision: 'refused',
     code: null,
+    tolerated: null,
     service: null,
     claimed,
     method: null,

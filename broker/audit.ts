@@ -20,6 +20,8 @@ export interface AuditRecord {
   decision: 'granted' | 'refused'
   /** Why it was refused: a code of the broker's table. */
   code: string | null
+  /** What would have been refused, and was let through since the policy of the service is only recorded. */
+  tolerated: string | null
   /** The client that authenticated; null where none did. */
   service: string | null
   /** The client_id that was claimed, or the subject of the token that was shown, if it has the form of one. */

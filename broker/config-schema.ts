@@ -20,6 +20,7 @@ const FilePath = Type.String({
   minLength: 1,
   description: 'A path, relative to the file it stands in.',
 })
+const Port = Type.Integer({ minimum: 0, maximum: 65_535 })
 
 const Labels = Type.Record(
   Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$' }),
@@ -178,6 +179,11 @@ const Service = Type.Object(
     concurrency: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 10_000, description: 'Requests at once.' }),
     ),
+    mode: Type.Optional(
+      Type.Enum(['enforce', 'audit'], {
+        description: 'audit: scopes beyond a grant are let through, and recorded.',
+      }),
+    ),
     grants: Type.Array(
       Type.Object(
         {
@@ -207,6 +213,26 @@ const SharedCache = Type.Object(
   closed,
 )
 
+const Traces = Type.Object(
+  {
+    endpoint: Type.String({ description: 'Of an OTLP/HTTP receiver, with its path.' }),
+    headersFile: Type.Optional(FilePath),
+    ca: Type.Optional(FilePath),
+    sampleRatio: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+  },
+  closed,
+)
+
+const MetricsListener = Type.Object(
+  {
+    host: Type.Optional(Type.String({ minLength: 1 })),
+    port: Port,
+    tokenFile: Type.Optional(FilePath),
+    tls: Type.Optional(Type.Object({ cert: FilePath, key: FilePath }, closed)),
+  },
+  closed,
+)
+
 /** The config file, described once for the check, the manual and the types. */
 export const ConfigSchema = Type.Object(
   {
@@ -216,7 +242,8 @@ export const ConfigSchema = Type.Object(
     listen: Type.Object(
       {
         host: Type.Optional(Type.String({ minLength: 1 })),
-        port: Type.Integer({ minimum: 0, maximum: 65_535 }),
+        port: Type.Optional(Port),
+        socket: Type.Optional(FilePath),
         behindProxy: Type.Optional(
           Type.Boolean({ description: 'A proxy in front terminates TLS.' }),
         ),
@@ -225,6 +252,7 @@ export const ConfigSchema = Type.Object(
             description: 'Addresses whose X-Forwarded-For is believed.',
           }),
         ),
+        docs: Type.Optional(Type.Boolean({ description: 'Serve /openapi.json and /docs.' })),
         tls: Type.Optional(
           Type.Object({ cert: FilePath, key: FilePath, clientCa: Type.Optional(FilePath) }, closed),
         ),
@@ -235,7 +263,7 @@ export const ConfigSchema = Type.Object(
       Type.Object(
         {
           socket: Type.Optional(FilePath),
-          port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
+          port: Type.Optional(Port),
           tokenFile: Type.Optional(FilePath),
         },
         closed,
@@ -257,6 +285,8 @@ export const ConfigSchema = Type.Object(
     workloadIssuers: Type.Optional(Type.Record(Type.String(Id), WorkloadIssuer, closed)),
     services: Type.Record(Type.String(Id), Service, closed),
     sharedCache: Type.Optional(SharedCache),
+    traces: Type.Optional(Traces),
+    metrics: Type.Optional(Type.Object({ listen: MetricsListener }, closed)),
   },
   closed,
 )

@@ -1,5 +1,5 @@
 import type { Caller } from './access/authenticate.ts'
-import type { Ask, Authorised } from './access/authorise.ts'
+import type { Ask, Authorised, Tolerated } from './access/authorise.ts'
 import type { Presented } from './access/credential.ts'
 import type { Grant, Policy } from './access/policy.ts'
 import type { Audit, AuditRecord } from './audit.ts'
@@ -36,7 +36,7 @@ export interface Rooms {
   admit: (service: string, policy: Policy) => () => void
   authorise: (service: string, ask: Ask, policy: Policy) => Authorised
   obtain: Obtain
-  refuseExcess: (grant: Grant, granted: string) => void
+  refuseExcess: (grant: Grant, granted: string) => Tolerated
   audit: Audit
   clock: Clock
 }
@@ -59,14 +59,14 @@ export async function issueToken(request: TokenRequest, rooms: Rooms): Promise<I
     record.service = caller.service
     record.method = caller.method
     leave = rooms.admit(caller.service, policy)
-    const { grant, scopes } = rooms.authorise(caller.service, request.ask, policy)
+    const { grant, scopes, tolerated } = rooms.authorise(caller.service, request.ask, policy)
     record.upstream = grant.upstream.id
     const obtained = await rooms.obtain({
       upstream: grant.upstream,
       scopes,
       minimumTtl: request.minimumTtl,
     })
-    rooms.refuseExcess(grant, obtained.token.scope)
+    record.tolerated = rooms.refuseExcess(grant, obtained.token.scope) ?? tolerated
     record.granted = grantedOf(obtained)
     record.decision = 'granted'
     await rooms.audit.record(record)

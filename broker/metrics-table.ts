@@ -16,6 +16,11 @@ export const METRICS = {
     labels: ['action', 'service', 'upstream', 'outcome'],
     help: 'Decisions: token requests and reports, `granted` or by the code they were refused with.',
   },
+  lockstep_tolerated_total: {
+    type: 'counter',
+    labels: ['service', 'upstream', 'code'],
+    help: 'Tokens given beyond a grant, since the policy of the service is only recorded (`mode: audit`), by the code that it would have been.',
+  },
   lockstep_handout_seconds: {
     type: 'histogram',
     labels: ['outcome'],
@@ -72,5 +77,10 @@ export const METRICS = {
     type: 'gauge',
     labels: ['upstream', 'environment', 'kid'],
     help: '1 for the key that signs for the EHR; absent where there is none.',
+  },
+  lockstep_signing_key_since_timestamp_seconds: {
+    type: 'gauge',
+    labels: ['environment', 'kid'],
+    help: 'When the file of a key that signs was last written, in seconds since the epoch: its age, where files are left alone.',
   },
 } as const satisfies Record<string, Row>

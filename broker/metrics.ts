@@ -40,6 +40,9 @@ export function openMetrics(clock: Clock): Metrics {
         try {
           await audit.record(record)
           counted.requests.inc(labelsOf(record))
+          const { service, upstream, tolerated: code } = record
+          if (service !== null && upstream !== null && code !== null)
+            counted.tolerated.inc({ service, upstream, code })
         } catch (error) {
           counted.requests.inc({ ...labelsOf(record), outcome: asBrokerError(error).code })
           counted.auditFailures.inc()
@@ -116,6 +119,7 @@ function counters(registry: Registry) {
     })
   return {
     requests: counter('lockstep_requests_total'),
+    tolerated: counter('lockstep_tolerated_total'),
     lookups: counter('lockstep_cache_lookups_total'),
     auditFailures: counter('lockstep_audit_failures_total'),
     handouts: histogram('lockstep_handout_seconds'),
@@ -133,6 +137,7 @@ function openGauges(registry: Registry): { show: (status: Status) => void } {
   const breaker = gauge('lockstep_breaker_open')
   const remaining = gauge('lockstep_token_remaining_seconds')
   const key = gauge('lockstep_signing_key_info')
+  const keySince = gauge('lockstep_signing_key_since_timestamp_seconds')
   const showOne = (one: UpstreamStatus): void => {
     const { id: upstream, environment, kid } = one
     for (const each of STATES) state.set({ upstream, state: each }, each === one.state ? 1 : 0)
@@ -143,11 +148,13 @@ function openGauges(registry: Registry): { show: (status: Status) => void } {
     const lives = one.tokens.map(each => each.expiresIn)
     if (lives.length > 0) remaining.set({ upstream }, Math.min(...lives))
     if (kid !== null) key.set({ upstream, environment, kid }, 1)
+    if (kid !== null && one.keySince !== null)
+      keySince.set({ environment, kid }, Date.parse(one.keySince) / 1000)
   }
   return {
     show: ({ configRefused: refused, upstreams }) => {
       configRefused.set(refused === null ? 0 : 1)
-      for (const each of [state, lastSuccess, skew, breaker, remaining, key]) each.reset()
+      for (const each of [state, lastSuccess, skew, breaker, remaining, key, keySince]) each.reset()
       upstreams.forEach(showOne)
     },
   }

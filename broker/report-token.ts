@@ -25,7 +25,7 @@ export interface ReportRooms {
   reported: (sha256: string) => Reported | undefined
   /** Whether one token serves both, so that a grant at the one is a grant of the other's. */
   isShared: (one: Upstream, other: Upstream) => boolean
-  refuseExcess: (grant: Grant, granted: string) => void
+  refuseExcess: (grant: Grant, granted: string) => unknown
   audit: Audit
   clock: Clock
 }

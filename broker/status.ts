@@ -32,6 +32,8 @@ export interface UpstreamStatus {
   profile: string
   /** The key that signs for it; null where there is none. */
   kid: string | null
+  /** When that key's file was last written. */
+  keySince: string | null
   /** `untried`: nobody asked for a token yet. `failing`: it worked before. `never_worked`: it did not. */
   state: 'working' | 'failing' | 'never_worked' | 'untried'
   lastSuccess: string | null
@@ -61,7 +63,7 @@ export interface StatusPorts {
   startedAt: number
   config: Pick<Config, 'generation' | 'upstreams' | 'disabled'>
   configRefused: Status['configRefused']
-  kidOf: (upstream: Upstream) => string | null
+  keyOf: (upstream: Upstream) => { kid: string; since: number } | null
   causesOf: (upstream: Upstream) => LikelyCause[]
   breakerOf: (upstream: Upstream) => BreakerState
   refusals: () => Refused[]
@@ -93,12 +95,14 @@ export function statusOf(ports: StatusPorts): Status {
 
 function standingOf(
   upstream: Upstream,
-  { history, kidOf, causesOf, breakerOf }: StatusPorts,
+  { history, keyOf, causesOf, breakerOf }: StatusPorts,
 ): Omit<UpstreamStatus, 'tokens'> {
   const { id, fhirBase, environment, clientId, profileName } = upstream
   const { lastSuccess, lastFailure, failures, skew } = history.of(id)
+  const key = keyOf(upstream)
   return {
-    ...{ id, fhirBase, environment, clientId, profile: profileName, kid: kidOf(upstream) },
+    ...{ id, fhirBase, environment, clientId, profile: profileName },
+    ...{ kid: key?.kid ?? null, keySince: key && iso(key.since) },
     state: stateOf(lastSuccess, failures),
     lastSuccess: lastSuccess === null ? null : iso(lastSuccess),
     lastFailure: lastFailure && {

@@ -16,7 +16,11 @@ export interface Ask {
 export interface Authorised {
   grant: Grant
   scopes: readonly string[]
+  tolerated: Tolerated
 }
+
+/** What would have been refused, were the service's policy enforced. */
+export type Tolerated = 'scope_not_granted' | 'scope_exceeds_grant' | null
 
 /**
  * The grant that answers the ask, or the rule that says no. Pure; decided anew on every request, before any cache.
@@ -35,23 +39,41 @@ export function authorise(
   const target = pick([...grants.map(each => each.upstream), ...disabled], ask, upstreams)
   const grant = grants.find(({ upstream }) => upstream.id === target.id)
   if (!grant) throw new BrokerError('upstream_disabled', { upstream: target.id })
-  if (ask.scope === undefined) return { grant, scopes: askable(grant, grant.scopes) }
-  const covered = coverage(grant.scopes)
+  if (ask.scope === undefined)
+    return { grant, scopes: askable(grant, grant.scopes), tolerated: null }
   const scopes = parseScopeList(ask.scope)
   if (scopes === null) throw new BrokerError('scope_malformed')
-  if (!scopes.every(covered)) throw new BrokerError('scope_not_granted')
-  return { grant, scopes: askable(grant, scopes) }
+  const { refused, tolerated } = beyondGrant(grant, scopes)
+  if (refused.length > 0) throw new BrokerError('scope_not_granted')
+  return {
+    ...{ grant, scopes: askable(grant, scopes) },
+    tolerated: tolerated.length > 0 ? 'scope_not_granted' : null,
+  }
 }
 
-/** What the EHR granted must lie within the grant: EHRs may give more than was asked. Refused: `scope_exceeds_grant`. */
-export function refuseExcess({ upstream, scopes }: Grant, granted: string): void {
-  const covered = coverage(scopes)
-  const beyond = granted.split(' ').filter(scope => !covered(scope))
-  if (beyond.length === 0) return
+/**
+ * What the EHR granted must lie within the grant: EHRs may give more than was asked. Returns what is let through all
+ * the same. Refused: `scope_exceeds_grant`.
+ */
+export function refuseExcess(grant: Grant, granted: string): Tolerated {
+  const { refused, tolerated } = beyondGrant(grant, granted.split(' '))
+  if (refused.length === 0) return tolerated.length > 0 ? 'scope_exceeds_grant' : null
   throw new BrokerError('scope_exceeds_grant', {
-    upstream: upstream.id,
-    beyond: beyond.join(' ').slice(0, 500),
+    upstream: grant.upstream.id,
+    beyond: refused.join(' ').slice(0, 500),
   })
+}
+
+/** The scopes that go beyond a grant, by what its mode does with them. */
+function beyondGrant({ upstream, scopes, mode }: Grant, asked: readonly string[]) {
+  const covered = coverage(scopes)
+  const beyond = asked.filter(scope => !covered(scope))
+  if (mode === 'enforce') return { refused: beyond, tolerated: [] }
+  const isDeclared = coverage(upstream.scopes)
+  return {
+    refused: beyond.filter(scope => !isDeclared(scope)),
+    tolerated: beyond.filter(isDeclared),
+  }
 }
 
 function pick(granted: readonly Target[], ask: Ask, upstreams: readonly Target[]): Target {

@@ -6,7 +6,14 @@ import type { Access } from './access.ts'
 export interface Grant {
   upstream: Upstream
   scopes: readonly string[]
+  mode: PolicyMode
 }
+
+/**
+ * `enforce`: what goes beyond a grant's scopes is refused. `audit`, for a roll-out: it is let through as far as the
+ * upstream's own list goes, and recorded. An upstream without a grant is refused in either.
+ */
+export type PolicyMode = 'enforce' | 'audit'
 
 /** How an upstream is asked for. */
 export type Target = Pick<Upstream, 'id' | 'fhirBase'>
@@ -26,6 +33,7 @@ export interface Policy {
 
 export interface ServiceRules {
   grants: readonly UpstreamGrant[]
+  mode: PolicyMode
 }
 
 /** The services and upstreams of a checked config, ready to be asked. */
@@ -41,7 +49,7 @@ export function compilePolicy(
       id,
       rules.grants.flatMap(({ upstream: name, scopes }) => {
         const upstream = upstreams.get(name)
-        return upstream ? [{ upstream, scopes }] : []
+        return upstream ? [{ upstream, scopes, mode: rules.mode }] : []
       }),
     ]),
   )
@@ -68,7 +76,7 @@ export function warmlyWanted(
   return [...services]
     .flatMap(service => grantsOf(service))
     .filter(({ upstream }) => upstream.keepWarm)
-    .map(({ upstream, scopes }) => ({ upstream, scopes: askable({ upstream, scopes }, scopes) }))
+    .map(grant => ({ upstream: grant.upstream, scopes: askable(grant, grant.scopes) }))
 }
 
 /** Where the app fixes the scopes, whatever is asked, all are asked: one token serves everyone who may have it. */

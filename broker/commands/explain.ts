@@ -1,7 +1,7 @@
 import { type Command, CommanderError } from 'commander'
 import { shown } from '../../keys-pipeline/errors.ts'
 import { compileAccess } from '../access/access.ts'
-import { authorise } from '../access/authorise.ts'
+import { authorise, type Tolerated } from '../access/authorise.ts'
 import { compilePolicy } from '../access/policy.ts'
 import { readConfig } from '../config.ts'
 import { openConfigFiles } from '../config-files.ts'
@@ -35,6 +35,8 @@ interface Answer {
   allowed: boolean
   /** Why not: the code that the audit would have. */
   code: ErrorCode | null
+  /** What it would have been refused with, were its policy enforced. */
+  tolerated: Tolerated
   upstream: string | null
   /** What the EHR would be asked for. */
   scopes: readonly string[]
@@ -69,26 +71,30 @@ function explain(given: ExplainOptions, terminal: Terminal): void {
 function decide(
   { service, upstream, resource, scope }: ExplainOptions,
   { grantsOf, upstreams, disabledOf }: ReturnType<typeof compilePolicy>,
-): Pick<Answer, 'allowed' | 'code' | 'upstream' | 'scopes'> {
+): Pick<Answer, 'allowed' | 'code' | 'tolerated' | 'upstream' | 'scopes'> {
   const ask = { resources: resource === undefined ? [] : [resource], audience: upstream, scope }
   try {
     const found = authorise(grantsOf(service), ask, upstreams, disabledOf(service))
-    const { grant, scopes } = found
-    return { allowed: true, code: null, upstream: grant.upstream.id, scopes }
+    const { grant, scopes, tolerated } = found
+    return { allowed: true, code: null, tolerated, upstream: grant.upstream.id, scopes }
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error
-    return { allowed: false, code: error.code, upstream: upstream ?? null, scopes: [] }
+    const { code } = error
+    return { allowed: false, code, tolerated: null, upstream: upstream ?? null, scopes: [] }
   }
 }
 
 function sentence(
   { service }: ExplainOptions,
-  { allowed, code, upstream, scopes, file, line }: Answer,
+  { allowed, code, tolerated, upstream, scopes, file, line }: Answer,
 ): string {
   const where = `${file}${line === null ? '' : ` line ${line}`}`
   if (!allowed) return `✗ no: ${code}\n  ${shown(service)}’s grants: ${where}`
   return [
     `✓ yes: ${shown(service)} may have a token of ${upstream}`,
+    ...(tolerated === null
+      ? []
+      : [`  though ${tolerated} is recorded, and refused once its mode is enforce`]),
     `  the EHR is asked for ${scopes.join(' ')}`,
     `  by ${where}`,
   ].join('\n')

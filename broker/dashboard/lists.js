@@ -8,7 +8,7 @@ export function keysOf({ upstreams, time }) {
   const rows = [...groups.values()]
     .map(group => ({ ...group[0], group }))
     .sort((a, b) => b.environment.localeCompare(a.environment) || b.group.length - a.group.length)
-    .map(({ environment, kid, group }) => {
+    .map(({ environment, kid, keySince, group }) => {
       const last = group
         .flatMap(each => each.lastSuccess ?? [])
         .sort()
@@ -16,6 +16,7 @@ export function keysOf({ upstreams, time }) {
       return [
         environment,
         kid === null ? make('span', { className: 'bad' }, 'no key') : make('code', {}, kid),
+        keySince === null ? '' : timeOf(keySince, time),
         plural(group.length, 'upstream'),
         countsOf(group),
         last === undefined ? 'never' : timeOf(last, time),
@@ -25,7 +26,7 @@ export function keysOf({ upstreams, time }) {
     ? make('p', { className: 'notice' }, 'There is no upstream to sign for.')
     : tableOf(
         'Keys in use',
-        ['Environment', 'Key', 'Signs for', 'Which are', 'Last accepted'],
+        ['Environment', 'Key', 'File written', 'Signs for', 'Which are', 'Last accepted'],
         rows,
       )
 }

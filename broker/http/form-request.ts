@@ -1,8 +1,8 @@
-import { isIP } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import type { ClientCertificate } from '../access/client-certificate.ts'
 import { BrokerError } from '../errors.ts'
 import { certificateOf } from './client-certificate.ts'
+import { addressOf } from './peers.ts'
 
 /** What every form that services send has in common. */
 export interface FormRequest {
@@ -31,8 +31,7 @@ export function readForm(request: FastifyRequest, repeatable: readonly string[] 
   const given = pairs.filter(([, value]) => value !== '')
   return {
     id: request.id,
-    // From a trusted proxy it is what X-Forwarded-For says, which may be anything.
-    address: isIP(request.ip) ? request.ip : (request.socket.remoteAddress ?? 'unknown'),
+    address: addressOf(request),
     authorization: request.headers.authorization,
     certificate: () => certificateOf(request.raw.socket),
     given,
@@ -56,3 +55,7 @@ function faultOf(request: FastifyRequest, names: readonly string[]): BrokerError
 /** Node keeps the first of two Authorization headers and says nothing of the second. */
 const authorizations = ({ raw }: FastifyRequest): number =>
   raw.rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === 'authorization').length
+
+/** The caller's trace, as its tracer writes it. @see W3C Trace Context §3.2 */
+export const traceparentOf = ({ headers }: FastifyRequest): string | undefined =>
+  [headers['traceparent']].flat()[0]

@@ -1,10 +1,24 @@
-import type { FastifyError, FastifyInstance } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifySchema, RouteHandlerMethod } from 'fastify'
 import { BrokerError, type ErrorCode } from '../errors.ts'
 
 /** Bytes. A Kubernetes service-account token, the longest credential a service sends, is about 2 KB. */
 const MOST_BODY_BYTES = 32 * 1024
 
-/** Every type is taken as text, since a wrong one is a refusal to record and not the framework's to answer. */
+/**
+ * A form that is posted to `url`. Any other method, and any type, is taken too: as text, since a wrong one is a refusal
+ * to record and not the framework's to answer.
+ */
+export function takeForms(
+  scope: FastifyInstance,
+  url: string,
+  document: FastifySchema,
+  handler: RouteHandlerMethod,
+): void {
+  takeText(scope)
+  scope.post(url, { config: { document } }, handler)
+  scope.route({ method: scope.supportedMethods.filter(each => each !== 'POST'), url, handler })
+}
+
 export function takeText(scope: FastifyInstance): void {
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(

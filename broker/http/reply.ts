@@ -9,17 +9,18 @@ export const NO_STORE = { 'cache-control': 'no-store', pragma: 'no-cache' } as c
  * the same does, byte for byte.
  */
 export function sendError(reply: FastifyReply, error: BrokerError): FastifyReply {
-  const { status, oauth, says, retryAfter } = error.row
+  const { status, retryAfter } = error.row
   if (status === 401) reply.header('www-authenticate', challengeOf(error))
   if (status === 405) reply.header('allow', 'POST')
   const later = error.facts['retry_after']
   if (retryAfter !== undefined)
     reply.header('retry-after', typeof later === 'number' ? later : retryAfter)
-  return reply
-    .code(status)
-    .headers(NO_STORE)
-    .send({ error: oauth, error_description: says, code: error.shownCode })
+  return reply.code(status).headers(NO_STORE).send(bodyOf(error))
 }
+
+export const bodyOf = ({ row, shownCode }: BrokerError) => ({
+  ...{ error: row.oauth, error_description: row.says, code: shownCode },
+})
 
 /** Basic would have a browser ask for a password in a window of its own. @see RFC 6750 §3 */
 const challengeOf = ({ code }: BrokerError): string =>

@@ -1,20 +1,43 @@
-import type { FastifyError, FastifyPluginCallback, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyPluginCallback, FastifyRequest, FastifySchema } from 'fastify'
+import Type from 'typebox'
 import { asBrokerError, BrokerError } from '../errors.ts'
 import { type ReportRequest, type ReportRooms, reportToken } from '../report-token.ts'
-import { readForm } from './form-request.ts'
-import { frameworkFault, takeText } from './framework.ts'
+import type { Traces } from '../traces.ts'
+import { errorReplies, REPORT_CODES } from './error-document.ts'
+import { FORM_TYPE, formOf, NO_STORE_HEADERS, SECURITY } from './form-document.ts'
+import { readForm, traceparentOf } from './form-request.ts'
+import { frameworkFault, takeForms } from './framework.ts'
 import { logError, NO_STORE, sendError } from './reply.ts'
 import type { Stopping } from './stopping.ts'
 
+const REPORT_DOCUMENT: FastifySchema = {
+  operationId: 'reportToken',
+  tags: ['tokens'],
+  summary: 'Say that an EHR answered 401 to a token',
+  description:
+    'The broker gets a new one, at most once in a minute, and answers when it is there: then ask for a token again. A token that is unknown, or that the client may not have, is answered alike.',
+  security: SECURITY,
+  consumes: [FORM_TYPE],
+  body: formOf({ token: Type.String({ description: 'The access token that the EHR refused.' }) }),
+  response: {
+    200: {
+      ...Type.Object({}, { description: 'Taken note of.' }),
+      headers: NO_STORE_HEADERS,
+    },
+    ...errorReplies(REPORT_CODES),
+  },
+}
+
 /** `POST /oauth2/report`: a token that an EHR answered 401 to. Whatever is known of it, the reply is the same. */
-export const reportRoute: FastifyPluginCallback<{ rooms: ReportRooms; stopping: Stopping }> = (
-  scope,
-  { rooms, stopping },
-  done,
-) => {
-  takeText(scope)
-  scope.all('/oauth2/report', async (request, reply) => {
-    await stopping.track(reportToken(readReport(request), rooms))
+export const reportRoute: FastifyPluginCallback<{
+  rooms: ReportRooms
+  stopping: Stopping
+  around: Traces['around']
+}> = (scope, { rooms, stopping, around }, done) => {
+  const answer = (request: FastifyRequest, fault: BrokerError | null = null): Promise<void> =>
+    around('report', traceparentOf(request), () => reportToken(readReport(request, fault), rooms))
+  takeForms(scope, '/oauth2/report', REPORT_DOCUMENT, async (request, reply) => {
+    await stopping.track(answer(request))
     return reply.headers(NO_STORE).send({})
   })
 
@@ -22,7 +45,7 @@ export const reportRoute: FastifyPluginCallback<{ rooms: ReportRooms; stopping: 
     const error =
       thrown instanceof BrokerError
         ? thrown
-        : await reportToken(readReport(request, frameworkFault(thrown)), rooms).then(
+        : await answer(request, frameworkFault(thrown)).then(
             () => new BrokerError('internal'),
             asBrokerError,
           )

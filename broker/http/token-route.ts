@@ -1,24 +1,31 @@
-import type { FastifyError, FastifyPluginCallback } from 'fastify'
+import type { FastifyError, FastifyPluginCallback, FastifyRequest } from 'fastify'
 import { asBrokerError, BrokerError } from '../errors.ts'
-import { issueToken, type Rooms } from '../issue-token.ts'
-import { frameworkFault, takeText } from './framework.ts'
+import { type Issued, issueToken, type Rooms } from '../issue-token.ts'
+import type { Traces } from '../traces.ts'
+import { traceparentOf } from './form-request.ts'
+import { frameworkFault, takeForms } from './framework.ts'
 import { logError, NO_STORE, sendError } from './reply.ts'
 import type { Stopping } from './stopping.ts'
+import { TOKEN_DOCUMENT } from './token-document.ts'
 import { readTokenRequest } from './token-request.ts'
 
 /** `POST /oauth2/token`, and every other method, which is refused as RFC 6749 would have it. */
 export const tokenRoute: FastifyPluginCallback<{
   rooms: Rooms
   stopping: Stopping
+  around: Traces['around']
   /** Told of each reply, and how long it took. */
   handedOut: (status: number, milliseconds: number) => void
-}> = (scope, { rooms, stopping, handedOut }, done) => {
-  takeText(scope)
+}> = (scope, { rooms, stopping, around, handedOut }, done) => {
+  const answer = (request: FastifyRequest, fault: BrokerError | null = null): Promise<Issued> =>
+    around('token', traceparentOf(request), () =>
+      issueToken(readTokenRequest(request, fault), rooms),
+    )
   scope.addHook('onResponse', async (_, { statusCode, elapsedTime }) =>
     handedOut(statusCode, elapsedTime),
   )
-  scope.all('/oauth2/token', async (request, reply) => {
-    const issued = await stopping.track(issueToken(readTokenRequest(request), rooms))
+  takeForms(scope, '/oauth2/token', TOKEN_DOCUMENT, async (request, reply) => {
+    const issued = await stopping.track(answer(request))
     return reply.headers(NO_STORE).send(issued)
   })
 
@@ -26,7 +33,7 @@ export const tokenRoute: FastifyPluginCallback<{
     const error =
       thrown instanceof BrokerError
         ? thrown
-        : await issueToken(readTokenRequest(request, frameworkFault(thrown)), rooms).then(
+        : await answer(request, frameworkFault(thrown)).then(
             () => new BrokerError('internal'),
             asBrokerError,
           )

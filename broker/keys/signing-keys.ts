@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { SignJWT } from 'jose'
 import type { Alg } from '../../keys-pipeline/algorithms.ts'
 import { toPublicKey } from '../../keys-pipeline/jwk.ts'
+import { isPrivate } from '../files.ts'
 import type { Signer } from '../upstream/assertion.ts'
 
 /** A private key that can sign and cannot be read back. */
@@ -11,6 +12,8 @@ export interface SigningKey extends Signer {
   alg: Alg
   thumbprint: string
   file: string
+  /** When its file was last written; milliseconds since the epoch. */
+  since: number
 }
 
 const KEY_FILE = /\.(pem|jwk\.json)$/
@@ -44,8 +47,9 @@ export function loadSigningKeys(folder: string): { keys: SigningKey[]; complaint
 /** The key, or what is wrong with its file. */
 function loadSigningKey(file: string): SigningKey | string {
   try {
-    const { mode, size } = statSync(file)
-    if ((mode & 0o077) !== 0) return `${file} may be read by others: chmod 600 it`
+    const stat = statSync(file)
+    const { size, mtimeMs } = stat
+    if (!isPrivate(stat)) return `${file} may be read by others: chmod 600 it`
     if (size > MOST_BYTES) return `${file} is too large to be a private key`
     const { key, registered } = openPrivateKey(readFileSync(file, 'utf8'))
     const { key: known, findings } = toPublicKey(
@@ -54,7 +58,15 @@ function loadSigningKey(file: string): SigningKey | string {
       registered,
     )
     if (known === null) return `${file}: ${findings[0]?.message ?? 'not a key that EHRs take'}`
-    return signingKey(key, known.jwk.kid, known.jwk.alg, known.thumbprint, file)
+    const { kid, alg } = known.jwk
+    return {
+      kid,
+      alg,
+      thumbprint: known.thumbprint,
+      file,
+      since: mtimeMs,
+      signJwt: signWith(key, kid, alg),
+    }
   } catch {
     // OpenSSL's message may quote the file.
     return `${file} is not a private key that can be read (PKCS#8, PKCS#1 or SEC 1 PEM without a passphrase, or JWK)`
@@ -78,14 +90,7 @@ function openPrivateKey(text: string): {
   }
 }
 
-function signingKey(
-  key: KeyObject,
-  kid: string,
-  alg: Alg,
-  thumbprint: string,
-  file: string,
-): SigningKey {
-  const signJwt: Signer['signJwt'] = ({ typ }, claims) =>
+const signWith =
+  (key: KeyObject, kid: string, alg: Alg): Signer['signJwt'] =>
+  ({ typ }, claims) =>
     new SignJWT({ ...claims }).setProtectedHeader({ alg, kid, typ }).sign(key)
-  return { kid, alg, thumbprint, file, signJwt }
-}

@@ -21,6 +21,7 @@ const record = (request: string): AuditRecord => ({
   action: 'token',
   decision: 'refused',
   code: 'secret_wrong',
+  tolerated: null,
   service: null,
   claimed: null,
   method: null,

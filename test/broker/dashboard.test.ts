@@ -191,14 +191,14 @@ describe('says at a glance', () => {
     const { url } = await serving(
       statusWith([
         ...[up('a'), down('b'), up('c', { environment: 'nonprod', kid: 'kid-2' })],
-        upstreamStatus({ id: 'd', environment: 'nonprod', kid: null }),
+        upstreamStatus({ id: 'd', environment: 'nonprod', kid: null, keySince: null }),
       ]),
     )
     const { page } = await open(`${url}#view=keys`)
     const rows = await page.locator('#keys tbody tr').allInnerTexts()
     expect(rows.map(text => text.split(/\s*\t\s*/))).toEqual([
-      ['production', 'kid-1', '2 upstreams', '1 failing, 1 working', '1 h ago'],
-      ['nonprod', 'kid-2', '1 upstream', '1 working', '1 h ago'],
+      ['production', 'kid-1', '24 d ago', '2 upstreams', '1 failing, 1 working', '1 h ago'],
+      ['nonprod', 'kid-2', '24 d ago', '1 upstream', '1 working', '1 h ago'],
       ['nonprod', 'no key', '1 upstream', '1 untried', 'never'],
     ])
   })

@@ -107,6 +107,14 @@ const CASES: Record<string, { fires: Series; rests: Series }> = {
     fires: { 'lockstep_config_refused{instance="b"}': '0x20 1x30' },
     rests: { 'lockstep_config_refused{instance="b"}': '0x28 1x30' },
   },
+  LockstepSigningKeyOld: {
+    fires: {
+      [up('lockstep_signing_key_since_timestamp_seconds', 'kid="k"')]: `-${401 * 86_400}x60`,
+    },
+    rests: {
+      [up('lockstep_signing_key_since_timestamp_seconds', 'kid="k"')]: `-${399 * 86_400}x60`,
+    },
+  },
   LockstepFault: {
     fires: { [up(REQUESTS, 'service="billing",outcome="internal"')]: '_x25 1x30' },
     rests: {

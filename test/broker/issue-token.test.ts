@@ -88,6 +88,30 @@ test('an EHR that grants more than the service may have is refused, cached or no
     },
   ))
 
+test('a service whose policy is only recorded gets it, and the record says what would have been', () =>
+  within(
+    {
+      upstreams: base => ({
+        both: { ...base, profile: 'smart', clientId: 'app-both', scopes: [PATIENT, COVERAGE] },
+      }),
+      services: {
+        scheduling: {
+          secretSha256: [secretHash(SECRET)],
+          mode: 'audit',
+          grants: [{ upstream: 'both', scopes: [PATIENT] }],
+        },
+      },
+    },
+    async ({ ask, audit }) => {
+      expect((await ask({ scope: COVERAGE })).statusCode).toBe(200)
+      expect((await ask({ scope: PATIENT })).json().scope).toBe(`${PATIENT} ${COVERAGE}`)
+      expect((await audit()).map(record => record.tolerated)).toEqual([
+        'scope_exceeds_grant',
+        'scope_exceeds_grant',
+      ])
+    },
+  ))
+
 describe('the record', () => {
   test('of a hand-out says who got what, and has the token only as a hash', () =>
     within({}, async ({ ask, audit, kid }) => {

@@ -43,6 +43,17 @@ test('each decision counts once, by who asked, for where, and how it ended', asy
   ])
 })
 
+test('what is given beyond a grant counts by what it would have been refused with', async () => {
+  const { metrics, lines } = measured()
+  const { record } = metrics.watchAudit(audit())
+  const granted = { decision: 'granted', code: null, service: 'billing', upstream: 'ehr' } as const
+  await record(auditRecord(granted))
+  await record(auditRecord({ ...granted, tolerated: 'scope_not_granted' }))
+  expect((await lines()).filter(line => line.startsWith('lockstep_tolerated_total'))).toEqual([
+    'lockstep_tolerated_total{service="billing",upstream="ehr",code="scope_not_granted"} 1',
+  ])
+})
+
 test('however many strangers come with whatever names, they share one series', async () => {
   const { metrics, lines } = measured()
   const { record } = metrics.watchAudit(audit())
@@ -149,6 +160,19 @@ test('what stands now is as the status says', async () => {
       'lockstep_signing_key_info{upstream="up",environment="production",kid="k"} 1',
     ].sort(),
   )
+})
+
+test('a key that signs has an age, whoever it signs for; none without a key', async () => {
+  const { lines } = measured()
+  const status = statusWith([
+    upstreamStatus({ id: 'a', kid: 'k', keySince: '2026-11-25T11:00:00.500Z' }),
+    upstreamStatus({ id: 'b', kid: 'k', keySince: '2026-11-25T11:00:00.500Z' }),
+    upstreamStatus({ id: 'c', kid: null, keySince: null }),
+  ])
+  const found = (await lines(status)).filter(each => each.startsWith('lockstep_signing_key_since'))
+  expect(found).toEqual([
+    'lockstep_signing_key_since_timestamp_seconds{environment="production",kid="k"} 1795604400.5',
+  ])
 })
 
 test('a config that is not taken shows until one is', async () => {

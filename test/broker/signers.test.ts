@@ -5,7 +5,7 @@ import { bindSigners, signerOf } from '../../broker/signers.ts'
 import { upstream } from '../support/upstream.ts'
 
 const signingKey = (kid: string): SigningKey => ({
-  ...{ kid, alg: 'ES384', thumbprint: kid, file: kid },
+  ...{ kid, alg: 'ES384', thumbprint: kid, file: kid, since: 0 },
   signJwt: async () => '',
 })
 

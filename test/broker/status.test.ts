@@ -12,7 +12,7 @@ function seen() {
   const status = () =>
     statusOf({
       ...{ clock: clock.clock, startedAt: clock.now(), history, cache },
-      kidOf: ({ id }) => (id === 'a' ? 'kid' : null),
+      keyOf: ({ id }) => (id === 'a' ? { kid: 'kid', since: 1000 } : null),
       causesOf: () => [],
       breakerOf: () => 'closed',
       refusals: () => [],

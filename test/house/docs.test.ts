@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { ConfigSchema } from '../../broker/config-schema.ts'
 import { CAUSES } from '../../broker/diagnosis/causes.ts'
 import { ERRORS } from '../../broker/errors.ts'
@@ -36,6 +37,12 @@ function rows(file: string, heading: string): string[][] {
         .map(cell => cell.trim()),
     )
     .slice(1)
+}
+
+interface AlertRule {
+  alert: string
+  labels: { severity: string }
+  annotations: { action: string }
 }
 
 const names = (cells: string[][]): string[] =>
@@ -89,6 +96,21 @@ describe('the manuals and the code name the same', () => {
       ...[name, type, labels.join(', '), help],
     ])
     expect(written).toEqual(known)
+  })
+
+  test('alerts, with how soon somebody should look and what to do', () => {
+    const { groups } = parse(read('broker/deploy/alerts.yaml')) as {
+      groups: { rules: AlertRule[] }[]
+    }
+    const known = (groups[0]?.rules ?? []).map(rule => [
+      ...[rule.alert, rule.labels.severity, rule.annotations.action],
+    ])
+    expect(known.length).toBeGreaterThan(0)
+    expect(
+      rows('broker/README.md', 'Alerts').map(([name = '', ...told]) => [
+        ...[name.replaceAll('`', ''), ...told],
+      ]),
+    ).toEqual(known)
   })
 
   test('settings', () => {

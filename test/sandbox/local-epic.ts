@@ -119,6 +119,11 @@ export class LocalEpic {
     return this.log.at(-1)
   }
 
+  /** Every token that it has given is void, as after a restart of the EHR that nobody told of. */
+  forgetTokens(): void {
+    this.#tokens.clear()
+  }
+
   #routes(): void {
     const server = this.#server
     server.addHook('onSend', async (_, reply) => {

@@ -7,6 +7,7 @@ export const auditRecord = (parts: Partial<AuditRecord> = {}): AuditRecord => ({
   action: 'token',
   decision: 'refused',
   code: 'client_unknown',
+  tolerated: null,
   service: null,
   claimed: null,
   method: null,

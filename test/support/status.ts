@@ -8,6 +8,7 @@ export const upstreamStatus = (parts: Partial<UpstreamStatus> = {}): UpstreamSta
   clientId: 'our-client',
   profile: 'epic',
   kid: 'kid-1',
+  keySince: '2026-11-01T00:00:00.000Z',
   state: 'untried',
   lastSuccess: null,
   lastFailure: null,

@@ -12,6 +12,7 @@ import { type Audit, type AuditRecord, openAuditFile } from '../../broker/audit.
 import { readConfig } from '../../broker/config.ts'
 import type { ConfigFile } from '../../broker/config-schema.ts'
 import { loadSigners } from '../../broker/signers.ts'
+import { NO_TRACES, type Traces } from '../../broker/traces.ts'
 import type { Alg } from '../../keys-pipeline/algorithms.ts'
 import { generateKey } from '../../keys-pipeline/generate.ts'
 import { CACHE } from '../../keys-pipeline/headers.ts'
@@ -21,6 +22,7 @@ import { buildServer } from '../../keys-pipeline/serve.ts'
 import { LocalEpic } from '../sandbox/local-epic.ts'
 import { type Authority, makeAuthority } from './certificates.ts'
 import { type MovedClock, movedClock } from './clock.ts'
+import { holdToDocument } from './documented.ts'
 import { SET_URL } from './keys.ts'
 
 export const SECRET = 'a-secret-of-the-scheduling-service'
@@ -41,6 +43,7 @@ export interface WorldOptions {
   /** In place of the audit file. */
   audit?: Audit
   chance?: number
+  traces?: Traces
   /** Changes the config before it is written, and puts files beside it. */
   prepare?: (file: ConfigFile, folder: string, authority: Authority) => Promise<void>
 }
@@ -109,7 +112,9 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     audit: options.audit ?? openAuditFile(config.audit.file, { sync: false }),
     log: pino(stream),
     signers,
+    traces: options.traces ?? NO_TRACES,
   })
+  const undocumented = config.listen.docs ? holdToDocument(app) : () => []
   return {
     ...{ folder, clock, epic, app, admin, take, jwksUrl, kid, ca: authority.ca },
     ask: askOf(app),
@@ -120,6 +125,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
       await epic.stop()
       await site.close()
       rmSync(folder, { recursive: true })
+      if (undocumented().length > 0) throw new Error(undocumented().join('\n'))
     },
   }
 }

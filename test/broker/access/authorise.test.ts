@@ -9,14 +9,17 @@ const base = 'https://ehr.example.com/FHIR/R4'
 const patients: Grant = {
   upstream: upstream({ id: 'patients', fhirBase: base }),
   scopes: ['system/Patient.read'],
+  mode: 'enforce',
 }
 const coverage: Grant = {
   upstream: upstream({ id: 'coverage', fhirBase: base }),
   scopes: ['system/Coverage.read'],
+  mode: 'enforce',
 }
 const other: Grant = {
   upstream: upstream({ id: 'other', fhirBase: 'https://other.example.com/r4' }),
   scopes: ['system/*.rs', 'system/Task.cruds'],
+  mode: 'enforce',
 }
 const hidden = upstream({ id: 'hidden', fhirBase: 'https://hidden.example.com/r4' })
 const upstreams = [patients.upstream, coverage.upstream, other.upstream, hidden]
@@ -151,7 +154,9 @@ test('where the app fixes the scopes all of them are asked, whatever is', () => 
     profile: PROFILES.epic,
     scopes: ['system/Patient.read', 'system/Task.read'],
   })
-  const grants = [{ upstream: app, scopes: ['system/Patient.rs', 'system/Task.rs'] }]
+  const grants: Grant[] = [
+    { upstream: app, scopes: ['system/Patient.rs', 'system/Task.rs'], mode: 'enforce' },
+  ]
   expect(authorise(grants, ask({ scope: 'system/Patient.read' }), []).scopes).toEqual(app.scopes)
   expect(authorise(grants, ask(), []).scopes).toEqual(app.scopes)
 })
@@ -184,6 +189,41 @@ describe('the scope', () => {
     ['"system/Patient.read"', 'scope_malformed'],
   ])('%j is refused', (scope, code) => {
     expect(outcome([other], ask({ scope }))).toBe(code)
+  })
+})
+
+describe('where policy is only recorded', () => {
+  const audited: Grant = {
+    upstream: upstream({ id: 'audited', scopes: ['system/Patient.read', 'system/Task.read'] }),
+    scopes: ['system/Patient.read'],
+    mode: 'audit',
+  }
+
+  test.each([
+    ['system/Patient.read', null],
+    ['system/Task.read', 'scope_not_granted'],
+    ['system/Patient.read system/Task.r', 'scope_not_granted'],
+  ])('%s is given, and what it would have been refused with is told', (scope, tolerated) => {
+    expect(authorise([audited], ask({ scope }), upstreams)).toMatchObject({ tolerated })
+  })
+
+  test.each([
+    [{ scope: 'system/Coverage.read' }, 'scope_not_granted'],
+    [{ scope: 'system/Task.cruds' }, 'scope_not_granted'],
+    [{ scope: 'two  spaces' }, 'scope_malformed'],
+    [{ audience: 'other' }, 'upstream_not_granted'],
+  ])('%j is refused all the same: not in the upstream’s list, or no grant there', (parts, code) => {
+    expect(outcome([audited], ask(parts))).toBe(code)
+  })
+
+  test('the EHR may grant what the upstream’s list has, and no more', () => {
+    expect(refuseExcess(audited, 'system/Patient.read')).toBeNull()
+    expect(refuseExcess(audited, 'system/Patient.read system/Task.read')).toBe(
+      'scope_exceeds_grant',
+    )
+    expect(() => refuseExcess(audited, 'system/Observation.read')).toThrowError(
+      expect.objectContaining({ code: 'scope_exceeds_grant' }),
+    )
   })
 })
 

@@ -9,14 +9,22 @@ const NOBODY = compileAccess('https://broker.example.com', new Map())
 const policy = compilePolicy(
   'generation',
   new Map([
-    ['billing', { grants: [{ upstream: 'ehr', scopes: ['system/Patient.read'], lines: [0] }] }],
+    [
+      'billing',
+      {
+        mode: 'enforce',
+        grants: [{ upstream: 'ehr', scopes: ['system/Patient.read'], lines: [0] }],
+      },
+    ],
   ]),
   new Map([['ehr', ehr]]),
   NOBODY,
 )
 
 test('a service has its own grants', () => {
-  expect(policy.grantsOf('billing')).toEqual([{ upstream: ehr, scopes: ['system/Patient.read'] }])
+  expect(policy.grantsOf('billing')).toEqual([
+    { upstream: ehr, scopes: ['system/Patient.read'], mode: 'enforce' },
+  ])
 })
 
 test('a grant at what is switched off is kept apart, and the upstream is known', () => {
@@ -24,7 +32,7 @@ test('a grant at what is switched off is kept apart, and the upstream is known',
   const grants = [{ upstream: 'off', scopes: ['system/Patient.read'], lines: [0] }]
   const { grantsOf, disabledOf, upstreams } = compilePolicy(
     'generation',
-    new Map([['billing', { grants }]]),
+    new Map([['billing', { mode: 'enforce', grants }]]),
     new Map([['ehr', ehr]]),
     NOBODY,
     new Map([['off', off]]),

@@ -46,6 +46,18 @@ describe('no has the code that the audit would have, and ends with 1', () => {
   })
 })
 
+test('yes to what is only recorded says what it would have been', async () => {
+  writeFileSync(
+    join(folder, 'broker.yaml'),
+    text
+      .replace(/^( +)(secretSha256:)/m, '$1mode: audit\n$1$2')
+      .replace('profile: epic', 'profile: smart')
+      .replace('- system/Patient.read', '- system/Patient.read\n      - system/Task.read'),
+  )
+  const { code, stdout } = await explain('--scope', 'system/Task.read', '--json')
+  expect([code, JSON.parse(stdout).tolerated]).toEqual([0, 'scope_not_granted'])
+})
+
 test('a service that is not there is a fault of usage, and a config that is none is told', async () => {
   const nobody = await run(BROKER_CLI, ['explain', '--service', 'nobody'], { cwd: folder })
   expect([nobody.code, nobody.stdout]).toEqual([2, ''])

@@ -19,6 +19,7 @@ test('the metadata names the issuer exactly and what the token endpoint takes', 
     token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
     grant_types_supported: ['client_credentials'],
     response_types_supported: [],
+    service_documentation: 'http://127.0.0.1:8400/docs',
   })
 })
 

@@ -8,6 +8,7 @@ const key = (kid: string, alg: Alg): SigningKey => ({
   alg,
   thumbprint: kid,
   file: kid,
+  since: 0,
   signJwt: async () => '',
 })
 const keys = [key('a', 'RS384'), key('b', 'RS384'), key('c', 'ES384')]
