@@ -5,6 +5,7 @@ import { parseScopeList } from '../../broker/scopes.ts'
 import type { Need, Obtained } from '../../broker/tokens/obtain.ts'
 import { importsOf, linesOf } from '../house/source.ts'
 import { generationsOf, type Mutant, runFleet } from '../support/fleet-run.ts'
+import { once } from '../support/keys.ts'
 
 const SEED = Number(process.env['LOCKSTEP_SEED'])
 const [HANDOUTS, RELOADS] = process.env['LOCKSTEP_LONG'] === '1' ? [1_000_000, 50] : [100_000, 10]
@@ -88,9 +89,9 @@ const MUTANTS: Record<string, Mutant> = {
       const asked = scope === undefined ? null : parseScopeList(scope)
       return asked === null ? found : { ...found, scopes: asked }
     },
-    refuseExcess: () => {},
+    refuseExcess: () => null,
   }),
-  'whatever the EHR grants is handed out': () => ({ refuseExcess: () => {} }),
+  'whatever the EHR grants is handed out': () => ({ refuseExcess: () => null }),
   'the first config is kept': ({ policy }) => {
     let first: Policy | undefined
     return {
@@ -139,7 +140,7 @@ const MUTANTS: Record<string, Mutant> = {
 
 describe('the second policy finds out where', () => {
   const plan = { seed: SEED, origin: ORIGIN, services: 40, upstreams: 100 }
-  const some = () => generationsOf(plan, 6)
+  const some = once(() => generationsOf(plan, 20))
 
   test.each(Object.entries(MUTANTS))('%s', async (_, mutant) => {
     const { complaints } = await runFleet(SEED, some(), 60_000, mutant)

@@ -50,6 +50,7 @@ interface Service {
   isOn: boolean
   version: number
   keepsOld: boolean
+  mode: 'enforce' | 'audit'
   lines: Line[]
 }
 
@@ -76,6 +77,7 @@ export function openFleet(plan: FleetPlan): { next: () => Generation } {
   const poolAt = (upstream: number): number => hospitals[upstream]?.pool ?? 0
   const service = (): Service => ({
     ...{ isOn: chance.percent(95), version: 1, keepsOld: false },
+    mode: chance.percent(8) ? 'audit' : 'enforce',
     lines: linesOf(hospitals, lists, chance),
   })
   const services = Array.from({ length: plan.services }, service)
@@ -116,6 +118,7 @@ export function openFleet(plan: FleetPlan): { next: () => Generation } {
       each.isOn = chance.percent(each.isOn ? 97 : 50)
       if (chance.percent(7)) each.keepsOld = !each.keepsOld
       if (chance.percent(5)) each.version++
+      if (chance.percent(10)) each.mode = chance.percent(8) ? 'audit' : 'enforce'
       if (chance.percent(15)) each.lines = linesOf(hospitals, lists, chance)
       for (const { at } of each.lines)
         if (
@@ -206,13 +209,14 @@ const secretOf = (service: number, version: number): string => `secret-${service
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 
 function serviceFile(
-  { version, keepsOld, lines }: Service,
+  { version, keepsOld, mode, lines }: Service,
   at: number,
   scopesOf: (line: Line) => string[],
 ): ConfigFile['services'][string] {
   const versions = keepsOld ? [version, version - 1] : [version]
   return {
     secretSha256: versions.map(each => sha256(secretOf(at, each))),
+    ...(mode === 'audit' && { mode }),
     grants: lines.map(line => ({
       ...('upstream' in line.at
         ? { upstream: `u${line.at.upstream}` }

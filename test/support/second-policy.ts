@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
-type Labels = Record<string, string>
-type Hospital = Record<'fhirBase' | 'clientId', string> & { enabled?: boolean; labels?: Labels }
-type Line = { upstream?: string; labels?: Labels; scopes: string[] }
-type Service = { secretSha256?: string[]; grants: Line[] }
+type Line = { upstream?: string; labels?: Record<string, string>; scopes: string[] }
+type Hospital = Line & Record<'fhirBase' | 'clientId', string> & { enabled?: boolean }
+type Service = { secretSha256?: string[]; grants: Line[]; mode?: 'enforce' | 'audit' }
 /** The config as it is written: nothing expanded, nothing checked. */
 export type RawConfig = { upstreams: Record<string, Hospital>; services: Record<string, Service> }
 export type Wish = Record<'client' | 'secret', string> &
@@ -43,16 +42,17 @@ export function secondPolicy({ services, upstreams }: RawConfig): (wish: Wish) =
       const lines = services[client]?.grants.filter(({ upstream, labels }) =>
         labels ? Object.entries(labels).every(([k, v]) => own?.[k] === v) : upstream === id,
       )
-      const isGranted = allows(lines?.flatMap(line => line.scopes) ?? [])
-      return lines?.length ? [{ ...hospital, id, isGranted }] : []
+      const granting = services[client]?.mode === 'audit' ? [hospital] : lines
+      const isGranted = allows(granting?.flatMap(each => each.scopes) ?? [])
+      const fhirBase = plain(hospital.fhirBase)
+      return lines?.length ? [{ ...hospital, fhirBase, id, isGranted }] : []
     })
   return ({ client, secret, resources, audience, scope }) => {
-    const sha256 = createHash('sha256').update(secret).digest('hex')
-    if (!services[client]?.secretSha256?.includes(sha256) || resources.length > 1) return null
+    if (!services[client]?.secretSha256?.includes(hash('sha256', secret))) return null
     if (!known.has(client)) known.set(client, rightsOf(client))
     const [found, ...others] = (known.get(client) ?? [])
-      .filter(({ id }) => audience === undefined || id === audience)
-      .filter(({ fhirBase }) => resources.every(each => plain(each) === plain(fhirBase)))
+      .filter(({ id }) => resources.length <= 1 && (audience ?? id) === id)
+      .filter(({ fhirBase }) => resources.every(each => plain(each) === fhirBase))
     if (!found || others.length > 0 || found.enabled === false) return null
     return scope === undefined || found.isGranted(scope) ? found : null
   }
