@@ -51,7 +51,7 @@ test('nor by four processes over HTTP, while the config changes under them', {
 }, async () => {
   const ehr = forked('telling-ehr-process.ts', [`${SEED}`])
   const [origin] = await once(ehr, 'message')
-  const plan = { seed: SEED, origin, services: 200, upstreams: 500 }
+  const plan = { seed: SEED, origin, services: 200, upstreams: 500, off: 4 }
   const folder = folderWith({})
   makeKey(folder, 'ES384')
   const port = await freePort()

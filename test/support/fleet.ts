@@ -25,6 +25,8 @@ export interface FleetPlan {
   origin: string
   services: number
   upstreams: number
+  /** Of a hundred upstreams, how many are switched off. */
+  off: number
 }
 
 type UpstreamFile = ConfigFile['upstreams'][string]
@@ -111,7 +113,7 @@ export function openFleet(plan: FleetPlan): { next: () => Generation } {
     menus: new Map(hospitals.map(({ pool }, at) => [`u${at}`, menus[pool] ?? []])),
   })
   const change = (): void => {
-    for (const each of hospitals) changeHospital(each, chance)
+    for (const each of hospitals) changeHospital(each, plan, chance)
     const pool = chance.below(FIXED_POOLS)
     isNarrow[pool] = !isNarrow[pool]
     for (const each of services) {
@@ -141,7 +143,7 @@ export function openFleet(plan: FleetPlan): { next: () => Generation } {
 /** Every fifth is of an EHR that another one has already: under another client ID, or under the same. */
 function hospital(
   at: number,
-  { upstreams }: FleetPlan,
+  { upstreams, off }: FleetPlan,
   chance: Chance,
   others: Hospital[],
 ): Hospital {
@@ -158,13 +160,13 @@ function hospital(
     clientId: isDouble ? twin.clientId : `app-${named}-${chance.below(3)}`,
     region: chance.pick(REGIONS),
     profile: isFixed(tenant) ? 'epic' : chance.pick(BY_REQUEST),
-    isOn: chance.percent(96),
+    isOn: !chance.percent(off),
     own: isFixed(tenant) || chance.percent(70) ? [] : [anyScope(chance)],
   }
 }
 
-function changeHospital(each: Hospital, chance: Chance): void {
-  each.isOn = chance.percent(each.isOn ? 98 : 40)
+function changeHospital(each: Hospital, { off }: FleetPlan, chance: Chance): void {
+  if (chance.percent(10)) each.isOn = !chance.percent(off)
   if (chance.percent(5)) each.region = chance.pick(REGIONS)
   if (chance.percent(3)) each.clientId = each.clientId.replace(/\d$/, `${chance.below(3)}`)
   if (chance.percent(2) && !isFixed(each.tenant)) each.profile = chance.pick(BY_REQUEST)
