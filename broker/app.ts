@@ -149,8 +149,10 @@ export function buildApp(config: Config, ports: Ports): Broker {
   })
   app.removeAllContentTypeParsers()
   app.setNotFoundHandler((_, reply) => sendError(reply, new BrokerError('not_found')))
-  app.setErrorHandler((thrown, request, reply) => {
-    const error = asBrokerError(thrown)
+  app.setErrorHandler((thrown: Error & { statusCode?: number }, request, reply) => {
+    // The framework's own word for a request that no route of ours is for, such as a body where none is read.
+    const isNobodys = thrown.statusCode !== undefined && thrown.statusCode < 500
+    const error = isNobodys ? new BrokerError('not_found') : asBrokerError(thrown)
     logError(request.log, error)
     return sendError(reply, error)
   })
