@@ -1,5 +1,6 @@
 import type { Complaint } from './config-rules.ts'
 import type { ConfigFile } from './config-schema.ts'
+import { socketFault } from './unix-socket.ts'
 
 /** Where the operator's listener is: a socket, or a port of this machine that asks for a token. */
 export interface AdminAddress {
@@ -8,8 +9,6 @@ export interface AdminAddress {
   token: string | null
 }
 
-/** Characters. What a Unix socket's path may have on Linux and macOS alike. */
-const MOST_SOCKET_PATH = 100
 /** Characters; fewer can be guessed. */
 const LEAST_TOKEN = 32
 
@@ -25,8 +24,8 @@ export function settleAdmin(
   if (port === undefined) {
     if (tokenFile !== undefined) complain('/admin/tokenFile', 'goes with port; a socket needs none')
     const full = path(socket)
-    if (full.length > MOST_SOCKET_PATH)
-      complain('/admin/socket', `${full} is longer than ${MOST_SOCKET_PATH} characters`)
+    const fault = socketFault(full)
+    if (fault !== null) complain('/admin/socket', fault)
     return { socket: full, port: null, token: null }
   }
   if (admin.socket !== undefined) complain('/admin/socket', 'excludes port')
@@ -34,11 +33,27 @@ export function settleAdmin(
     complain('/admin/port', 'needs tokenFile: on a port anybody of this machine could ask')
     return { socket: null, port, token: null }
   }
-  const token = read(tokenFile, '/admin/tokenFile')?.trim() ?? null
+  return {
+    socket: null,
+    port,
+    token: readToken(tokenFile, '/admin/tokenFile', { read, complaints }),
+  }
+}
+
+/** One token in a file, without its line end. Complains of one that could be guessed. */
+export function readToken(
+  file: string,
+  at: string,
+  {
+    read,
+    complaints,
+  }: { read: (given: string, at: string) => string | null; complaints: Complaint[] },
+): string | null {
+  const token = read(file, at)?.trim() ?? null
   if (token !== null && !(token.length >= LEAST_TOKEN && /^[\x21-\x7e]+$/.test(token)))
-    complain(
-      '/admin/tokenFile',
-      `must hold one token of ${LEAST_TOKEN} printable characters or more`,
-    )
-  return { socket: null, port, token }
+    complaints.push({
+      at,
+      message: `must hold one token of ${LEAST_TOKEN} printable characters or more`,
+    })
+  return token
 }

@@ -17,6 +17,7 @@ import { asBrokerError, BrokerError } from './errors.ts'
 import { buildAdmin } from './http/admin.ts'
 import { documentRoutes } from './http/document-routes.ts'
 import { listenerFor, takeIdentity } from './http/listener.ts'
+import { buildMetricsListener } from './http/metrics-listener.ts'
 import { logError, sendError } from './http/reply.ts'
 import { reportRoute } from './http/report-route.ts'
 import { watchStopping } from './http/stopping.ts'
@@ -65,6 +66,8 @@ export interface Broker {
   app: FastifyInstance
   /** The operator's listener. Not listening yet. */
   admin: FastifyInstance
+  /** For Prometheus alone, where the config has it. Not listening yet. */
+  metrics: FastifyInstance | null
   /** Ends the calls to EHRs, so that what waits for them is refused, recorded and answered. */
   abort: () => Promise<void>
   /** To be called every few seconds. */
@@ -146,9 +149,10 @@ export function buildApp(config: Config, ports: Ports): Broker {
   })
   app.removeAllContentTypeParsers()
   app.setNotFoundHandler((_, reply) => sendError(reply, new BrokerError('not_found')))
-  app.setErrorHandler((thrown, request, reply) => {
-    // A content type that cannot be read stops Fastify before it gets to tell that there is nothing.
-    const error = request.is404 ? new BrokerError('not_found') : asBrokerError(thrown)
+  app.setErrorHandler((thrown: Error & { statusCode?: number }, request, reply) => {
+    // The framework's own word for a request that no route of ours is for, such as a body where none is read.
+    const isNobodys = thrown.statusCode !== undefined && thrown.statusCode < 500
+    const error = isNobodys ? new BrokerError('not_found') : asBrokerError(thrown)
     logError(request.log, error)
     return sendError(reply, error)
   })
@@ -161,17 +165,16 @@ export function buildApp(config: Config, ports: Ports): Broker {
     sharing.close()
     await audit.close()
   })
-  const admin = buildAdmin({
-    ...{ token: config.admin.token, log, metrics },
-    status: () =>
-      statusOf({
-        ...{ clock, startedAt, history, cache: fetching.cache },
-        ...{ config: current.config, configRefused, refusals: recent.list },
-        breakerOf: guards.breakerOf,
-        keyOf: ({ id }) => current.signers.get(id) ?? null,
-        causesOf: ({ id }) => refusals.last.get(id)?.causes.map(brief) ?? [],
-      }),
-  })
+  const status = (): Status =>
+    statusOf({
+      ...{ clock, startedAt, history, cache: fetching.cache },
+      ...{ config: current.config, configRefused, refusals: recent.list },
+      breakerOf: guards.breakerOf,
+      keyOf: ({ id }) => current.signers.get(id) ?? null,
+      causesOf: ({ id }) => refusals.last.get(id)?.causes.map(brief) ?? [],
+    })
+  const admin = buildAdmin({ token: config.admin.token, log, metrics, status })
+  const scraped = config.metrics && buildMetricsListener(config.metrics, { log, metrics, status })
   const warm = keepWarm({
     ...fetching,
     wanted: () => warmlyWanted(current.policy, current.config.services.keys()),
@@ -191,7 +194,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
     return connections.close()
   }
   return {
-    ...{ app, admin, abort },
+    ...{ app, admin, metrics: scraped, abort },
     ticks: [
       { name: 'tokens', tick: warm.tick },
       { name: 'endpoints', tick: endpoints.tick },
@@ -201,6 +204,8 @@ export function buildApp(config: Config, ports: Ports): Broker {
       configRefused = null
       fetching.cache.forgive()
       if (next.listen.tls) takeIdentity(app, next.listen.tls)
+      if (scraped && next.metrics?.tls)
+        takeIdentity(scraped, { ...next.metrics.tls, clientCa: null })
     },
     refuse: complaints => {
       configRefused = { time: new Date(clock().wall).toISOString(), complaints }

@@ -1,7 +1,7 @@
-import { isIP, isIPv4 } from 'node:net'
 import { accessRules } from './access-rules.ts'
 import type { ConfigFile, UpstreamFile } from './config-schema.ts'
 import { bears, expandGrants, type GrantLine, type UpstreamGrant } from './grants.ts'
+import { listenRules } from './listen-rules.ts'
 import { PROFILES, type Profile } from './profiles.ts'
 import { coverage } from './scopes.ts'
 import { isLoopback, isSafeUrl } from './urls.ts'
@@ -47,30 +47,6 @@ function issuerRules({ issuer }: ConfigFile): Complaint[] {
         'must be an https URL without a path (http on a loopback address), as new URL().origin writes it',
     },
   ]
-}
-
-function listenRules({ listen }: ConfigFile): Complaint[] {
-  const { host = '127.0.0.1', behindProxy = false, tls } = listen
-  const complaints: Complaint[] = []
-  if (!isLoopback(host) && !tls && !behindProxy) {
-    complaints.push({
-      at: '/listen/host',
-      message:
-        'is not a loopback address, so it needs tls, or behindProxy: true where a proxy terminates TLS',
-    })
-  }
-  if (tls && behindProxy) complaints.push({ at: '/listen/behindProxy', message: 'excludes tls' })
-  for (const [index, proxy] of (listen.trustedProxies ?? []).entries()) {
-    if (!isNetwork(proxy))
-      complaints.push({
-        at: `/listen/trustedProxies/${index}`,
-        message: 'is not an address or a network',
-      })
-  }
-  if (listen.trustedProxies?.length && !behindProxy) {
-    complaints.push({ at: '/listen/trustedProxies', message: 'needs behindProxy: true' })
-  }
-  return complaints
 }
 
 function keySetRules({ keys }: ConfigFile): Complaint[] {
@@ -244,11 +220,4 @@ function isEncoded(text: string): boolean {
   } catch {
     return false
   }
-}
-
-function isNetwork(text: string): boolean {
-  const [address = '', prefix] = text.split('/')
-  return (
-    isIP(address) !== 0 && (prefix === undefined || Number(prefix) <= (isIPv4(address) ? 32 : 128))
-  )
 }

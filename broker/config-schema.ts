@@ -20,6 +20,7 @@ const FilePath = Type.String({
   minLength: 1,
   description: 'A path, relative to the file it stands in.',
 })
+const Port = Type.Integer({ minimum: 0, maximum: 65_535 })
 
 const Labels = Type.Record(
   Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$' }),
@@ -222,6 +223,16 @@ const Traces = Type.Object(
   closed,
 )
 
+const MetricsListener = Type.Object(
+  {
+    host: Type.Optional(Type.String({ minLength: 1 })),
+    port: Port,
+    tokenFile: Type.Optional(FilePath),
+    tls: Type.Optional(Type.Object({ cert: FilePath, key: FilePath }, closed)),
+  },
+  closed,
+)
+
 /** The config file, described once for the check, the manual and the types. */
 export const ConfigSchema = Type.Object(
   {
@@ -231,7 +242,8 @@ export const ConfigSchema = Type.Object(
     listen: Type.Object(
       {
         host: Type.Optional(Type.String({ minLength: 1 })),
-        port: Type.Integer({ minimum: 0, maximum: 65_535 }),
+        port: Type.Optional(Port),
+        socket: Type.Optional(FilePath),
         behindProxy: Type.Optional(
           Type.Boolean({ description: 'A proxy in front terminates TLS.' }),
         ),
@@ -251,7 +263,7 @@ export const ConfigSchema = Type.Object(
       Type.Object(
         {
           socket: Type.Optional(FilePath),
-          port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
+          port: Type.Optional(Port),
           tokenFile: Type.Optional(FilePath),
         },
         closed,
@@ -274,6 +286,7 @@ export const ConfigSchema = Type.Object(
     services: Type.Record(Type.String(Id), Service, closed),
     sharedCache: Type.Optional(SharedCache),
     traces: Type.Optional(Traces),
+    metrics: Type.Optional(Type.Object({ listen: MetricsListener }, closed)),
   },
   closed,
 )

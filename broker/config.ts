@@ -9,7 +9,10 @@ import { authoritiesFault, identityFault } from './certificates.ts'
 import { type ConfigFiles, openConfigFiles } from './config-files.ts'
 import { type Complaint, crossCheck, isOn } from './config-rules.ts'
 import type { Placed } from './config-source.ts'
+import { isPrivate } from './files.ts'
 import { expandGrants } from './grants.ts'
+import { type Listen, settleListen } from './listen-config.ts'
+import { type MetricsAddress, settleMetrics } from './metrics-config.ts'
 import { PROFILES, type Profile } from './profiles.ts'
 import { readSharedCache, type SharedCache } from './shared-cache-config.ts'
 import { settleTraces, type TracesConfig } from './traces-config.ts'
@@ -22,15 +25,7 @@ export interface Config {
   /** When the file last changed, in milliseconds since the epoch. */
   changed: number
   issuer: string
-  listen: {
-    host: string
-    port: number
-    trustedProxies: readonly string[]
-    /** Whether `/openapi.json` and `/docs` are served. */
-    docs: boolean
-    /** `clientCa` is PEM: with it the listener asks for a client certificate. */
-    tls: { cert: string; key: string; clientCa: string | null } | null
-  }
+  listen: Listen
   admin: AdminAddress
   audit: { file: string; fsync: boolean }
   keys: ReadonlyMap<Environment, KeySource>
@@ -41,6 +36,8 @@ export interface Config {
   callers: ReadonlyMap<string, CallerRules>
   sharedCache: SharedCache | null
   traces: TracesConfig | null
+  /** The listener for metrics alone, where there is one. */
+  metrics: MetricsAddress | null
   /** Files and folders that it was made from, absolute: another config may come of a change to one of them. */
   sources: readonly string[]
 }
@@ -119,7 +116,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     readBytes(given, at)?.toString('utf8') ?? null
   const readSecret = (given: string, at: string): Buffer => {
     const bytes = readBytes(given, at)
-    if (bytes !== null && (statSync(pathAt(at, given)).mode & 0o077) !== 0)
+    if (bytes !== null && !isPrivate(statSync(pathAt(at, given))))
       complaints.push({ at, message: `${pathAt(at, given)} may be read by others: chmod 600 it` })
     return bytes ?? Buffer.alloc(0)
   }
@@ -138,8 +135,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     if (fault !== null) complaints.push({ at, message: fault })
     return { cert: cert ?? '', key: key ?? '' }
   }
-  const { listen, keys } = file
-  const environments = Object.entries(keys) as [
+  const environments = Object.entries(file.keys) as [
     Environment,
     { folder: string; signWith?: string[]; jwksUrl?: string },
   ][]
@@ -167,21 +163,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
   const config: Config = {
     ...{ generation, changed },
     issuer: file.issuer,
-    listen: {
-      host: listen.host ?? '127.0.0.1',
-      port: listen.port,
-      trustedProxies: listen.trustedProxies ?? [],
-      docs: listen.docs ?? true,
-      tls: listen.tls
-        ? {
-            ...readIdentity(listen.tls, '/listen/tls'),
-            clientCa:
-              listen.tls.clientCa === undefined
-                ? null
-                : readAuthorities(listen.tls.clientCa, '/listen/tls/clientCa'),
-          }
-        : null,
-    },
+    listen: settleListen(file.listen, { pathAt, readIdentity, readAuthorities, complaints }),
     admin: settleAdmin(file.admin, given => pathAt('/admin', given), read, complaints),
     audit: { file: pathAt('/audit/file', file.audit.file), fsync: file.audit.fsync ?? false },
     keys: new Map(
@@ -208,6 +190,9 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
       : null,
     traces: file.traces
       ? settleTraces(file.traces, { readSecret, readAuthorities, complaints })
+      : null,
+    metrics: file.metrics
+      ? settleMetrics(file.metrics.listen, { read, readIdentity, complaints })
       : null,
     sources: [
       ...new Set([

@@ -27,6 +27,15 @@ export function readText(path: string, most: number): string {
   })
 }
 
+/**
+ * Whether nobody but us and root can read or change a file. One of root's may be read by its group: so Kubernetes
+ * gives secrets to a process that is not root, and nobody else is in that group.
+ *
+ * @see PostgreSQL, ssl_key_file: the same rule
+ */
+export const isPrivate = ({ mode, uid }: { mode: number; uid: number }): boolean =>
+  (mode & 0o077) === 0 || (uid === 0 && (mode & 0o037) === 0)
+
 /** As `readText`; null where there is no such file. */
 export function readTextIfAny(path: string, most: number): string | null {
   return statSync(path, { throwIfNoEntry: false }) ? readText(path, most) : null

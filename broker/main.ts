@@ -4,8 +4,6 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
-import type { AdminAddress } from './admin-config.ts'
-import { clearSocket } from './admin-socket.ts'
 import { buildApp } from './app.ts'
 import { type Audit, openAuditFile } from './audit.ts'
 import { systemClock } from './clock.ts'
@@ -16,6 +14,7 @@ import { frozenFaults, openReload } from './reload.ts'
 import { startSchedule } from './schedule.ts'
 import { loadSigners, type Signers } from './signers.ts'
 import { NO_TRACES, openTraces } from './traces.ts'
+import { clearSocket } from './unix-socket.ts'
 import type { WebProxy } from './upstream/connections.ts'
 
 /** EX_CONFIG of sysexits.h: a supervisor should not start it again before somebody mends the config. */
@@ -40,7 +39,7 @@ async function start(path: string): Promise<void> {
   let current = config
   if (audit === undefined) throw new Error('a config without complaints has its audit open')
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime })
-  const { app, admin, abort, ticks, take, refuse } = buildApp(config, {
+  const { app, admin, metrics, abort, ticks, take, refuse } = buildApp(config, {
     clock: systemClock,
     chance: Math.random,
     wait: milliseconds => wait(milliseconds),
@@ -55,8 +54,10 @@ async function start(path: string): Promise<void> {
             onFailing: () => log.warn('the collector does not take our traces'),
           }),
   })
-  await app.listen({ host: config.listen.host, port: config.listen.port })
-  await listenForOperators(admin, config.admin)
+  await listenAt(app, config.listen, OF_ITS_GROUP)
+  await listenAt(admin, { ...config.admin, host: '127.0.0.1' }, OF_ITS_OWNER)
+  if (metrics && config.metrics)
+    await metrics.listen({ host: config.metrics.host, port: config.metrics.port })
   const reload = openReload({
     fingerprint: () => fingerprintOf(current.sources),
     load: () => {
@@ -101,7 +102,7 @@ async function start(path: string): Promise<void> {
       longest * 1000 + GRACE,
     )
     void unschedule()
-    void Promise.all([app.close(), admin.close()]).then(() => {
+    void Promise.all([app.close(), admin.close(), metrics?.close()]).then(() => {
       clearTimeout(late)
       log.info('stopped')
     })
@@ -129,19 +130,24 @@ function keptFacts(error: unknown): object {
 /** What one line of the log should bear, and a page; `npm start` with the same config shows them all. */
 const MOST_COMPLAINTS = 20
 
-/** On a socket that its owner alone may open, or on a port of this machine. */
-async function listenForOperators(
-  admin: FastifyInstance,
-  { socket, port }: AdminAddress,
+/** Modes of sockets, as what umask takes away. */
+const OF_ITS_GROUP = 0o117
+const OF_ITS_OWNER = 0o177
+
+/** On a socket, or on an address and a port. */
+async function listenAt(
+  app: FastifyInstance,
+  { socket, host, port }: { socket: string | null; host: string; port: number | null },
+  umask: number,
 ): Promise<void> {
   if (socket === null) {
-    await admin.listen({ host: '127.0.0.1', port: port ?? 0 })
+    await app.listen({ host, port: port ?? 0 })
     return
   }
   await clearSocket(socket)
-  const before = process.umask(0o177)
+  const before = process.umask(umask)
   try {
-    await admin.listen({ path: socket })
+    await app.listen({ path: socket })
   } finally {
     process.umask(before)
   }
@@ -190,16 +196,16 @@ try {
     process.exitCode = EX_CONFIG
   } else await start(path)
 } catch (error) {
-  const { code, message } = error as NodeJS.ErrnoException
+  const { code, message, syscall } = error as NodeJS.ErrnoException
   if (error instanceof ConfigError) {
     process.stderr.write(`${message}\n`)
     process.exitCode = EX_CONFIG
   } else if (code?.startsWith('ERR_PARSE_ARGS')) {
     process.stderr.write(`${message}\n${USAGE}\n`)
     process.exitCode = 2
-  } else if (LISTEN_FAULTS.has(code ?? '')) {
+  } else if (syscall === 'listen' || LISTEN_FAULTS.has(code ?? '')) {
     process.stderr.write(
-      `The address to listen on cannot be had (${code}): see listen and admin in the config. Is another broker running?\n`,
+      `The address to listen on cannot be had (${code}): see listen, admin and metrics in the config. Is another broker running, or a socket’s folder missing?\n`,
     )
     // One of the two listeners may be up already.
     process.exit(EX_CONFIG)

@@ -14,6 +14,8 @@ export function frozenFaults(before: Config, next: Config): Complaint[] {
     ['/audit', before.audit, next.audit],
     ['/sharedCache', before.sharedCache, next.sharedCache],
     ['/traces', before.traces, next.traces],
+    ['/metrics', { ...before.metrics, tls: null }, { ...next.metrics, tls: null }],
+    ['/metrics/listen/tls', !before.metrics?.tls, !next.metrics?.tls],
   ]
   return rows
     .filter(([, one, other]) => !same(one, other))

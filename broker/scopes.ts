@@ -56,9 +56,11 @@ const reaches = (grant: Smart, wanted: Smart): boolean =>
   (grant.resource === '*' || grant.resource === wanted.resource) &&
   (grant.query === '' || grant.query === wanted.query)
 
+/** Values of a FHIR search are case-sensitive, as ids are: the query is kept as it is written. */
 function parse(scope: string): Smart | null {
+  const at = scope.includes('?') ? scope.indexOf('?') : scope.length
   const [, level = 'system', resource = '', suffix = '', query = ''] =
-    SMART.exec(scope.toLowerCase()) ?? []
+    SMART.exec(`${scope.slice(0, at).toLowerCase()}${scope.slice(at)}`) ?? []
   const actions = WORDS.get(suffix) ?? (/^c?r?u?d?s?$/.test(suffix) ? suffix : '')
   return actions === '' ? null : { level, resource, actions, query }
 }

@@ -84,17 +84,29 @@ function pick(granted: readonly Target[], ask: Ask, upstreams: readonly Target[]
     if (only && others.length === 0) return only
     throw new BrokerError(only ? 'target_missing' : 'upstream_not_granted')
   }
-  const [found, ...others] = granted.filter(each => isTarget(each, ask))
+  const isTarget = targetOf(ask)
+  const [found, ...others] = granted.filter(isTarget)
   if (found && others.length === 0) return found
   if (found) throw new BrokerError('target_ambiguous')
-  throw new BrokerError(
-    upstreams.some(each => isTarget(each, ask)) ? 'upstream_not_granted' : 'upstream_unknown',
-  )
+  throw new BrokerError(upstreams.some(isTarget) ? 'upstream_not_granted' : 'upstream_unknown')
 }
 
 /** Whether an upstream is the one that is asked for. */
-function isTarget(upstream: Target, { resources, audience }: Ask): boolean {
+function targetOf({ resources, audience }: Ask): (upstream: Target) => boolean {
   const [resource] = resources
-  if (audience !== undefined && audience !== upstream.id) return false
-  return resource === undefined || sameBase(resource) === sameBase(upstream.fhirBase)
+  const base = resource === undefined ? undefined : sameBase(resource)
+  return upstream =>
+    (audience === undefined || audience === upstream.id) &&
+    (base === undefined || base === baseOf(upstream))
+}
+
+/** Parsed once: a request that fits nothing is compared with every upstream there is. */
+const BASES = new WeakMap<Target, string | null>()
+
+function baseOf(upstream: Target): string | null {
+  const known = BASES.get(upstream)
+  if (known !== undefined) return known
+  const base = sameBase(upstream.fhirBase)
+  BASES.set(upstream, base)
+  return base
 }

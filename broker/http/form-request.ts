@@ -1,8 +1,8 @@
-import { isIP } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import type { ClientCertificate } from '../access/client-certificate.ts'
 import { BrokerError } from '../errors.ts'
 import { certificateOf } from './client-certificate.ts'
+import { addressOf } from './peers.ts'
 
 /** What every form that services send has in common. */
 export interface FormRequest {
@@ -31,8 +31,7 @@ export function readForm(request: FastifyRequest, repeatable: readonly string[] 
   const given = pairs.filter(([, value]) => value !== '')
   return {
     id: request.id,
-    // From a trusted proxy it is what X-Forwarded-For says, which may be anything.
-    address: isIP(request.ip) ? request.ip : (request.socket.remoteAddress ?? 'unknown'),
+    address: addressOf(request),
     authorization: request.headers.authorization,
     certificate: () => certificateOf(request.raw.socket),
     given,

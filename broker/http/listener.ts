@@ -8,7 +8,9 @@ import fastify, {
 } from 'fastify'
 import type { Config } from '../config.ts'
 import { BrokerError } from '../errors.ts'
+import type { Listen } from '../listen-config.ts'
 import { collectDocument } from './openapi.ts'
+import { nameSocketPeers, trustIn } from './peers.ts'
 import { sendError } from './reply.ts'
 
 /** The services' listener, without routes. Not listening yet. */
@@ -23,13 +25,14 @@ function frameworkFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstan
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
-    trustProxy: listen.trustedProxies.length > 0 ? [...listen.trustedProxies] : false,
+    trustProxy: trustIn(listen),
     /** Milliseconds for a whole request to arrive: a caller that dribbles holds no connection for ever. */
     requestTimeout: 10_000,
     forceCloseConnections: 'idle' as const,
     frameworkErrors: (_: unknown, __: unknown, reply: FastifyReply) =>
       sendError(reply, new BrokerError('not_found')),
   }
+  if (listen.socket !== null) return nameSocketPeers(fastify(options))
   if (listen.tls === null) return fastify(options)
   // Whoever has no certificate, or a strange one, may still have a secret.
   const asking = listen.tls.clientCa !== null && { requestCert: true, rejectUnauthorized: false }
@@ -39,12 +42,12 @@ function frameworkFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstan
   }) as unknown as FastifyInstance
 }
 
-const secureContext = ({ cert, key, clientCa }: Tls) => ({
+export const secureContext = ({ cert, key, clientCa }: Tls) => ({
   ...{ cert, key, minVersion: 'TLSv1.2' as const },
   ...(clientCa !== null && { ca: clientCa }),
 })
 
-type Tls = NonNullable<Config['listen']['tls']>
+type Tls = NonNullable<Listen['tls']>
 
 /** A certificate that was renewed, and other authorities for clients, for the connections that begin from now on. */
 export function takeIdentity(app: FastifyInstance, tls: Tls): void {

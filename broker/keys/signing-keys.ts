@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { SignJWT } from 'jose'
 import type { Alg } from '../../keys-pipeline/algorithms.ts'
 import { toPublicKey } from '../../keys-pipeline/jwk.ts'
+import { isPrivate } from '../files.ts'
 import type { Signer } from '../upstream/assertion.ts'
 
 /** A private key that can sign and cannot be read back. */
@@ -46,8 +47,9 @@ export function loadSigningKeys(folder: string): { keys: SigningKey[]; complaint
 /** The key, or what is wrong with its file. */
 function loadSigningKey(file: string): SigningKey | string {
   try {
-    const { mode, size, mtimeMs } = statSync(file)
-    if ((mode & 0o077) !== 0) return `${file} may be read by others: chmod 600 it`
+    const stat = statSync(file)
+    const { size, mtimeMs } = stat
+    if (!isPrivate(stat)) return `${file} may be read by others: chmod 600 it`
     if (size > MOST_BYTES) return `${file} is too large to be a private key`
     const { key, registered } = openPrivateKey(readFileSync(file, 'utf8'))
     const { key: known, findings } = toPublicKey(

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { exportJWK, generateKeyPair } from 'jose'
 import Provider from 'oidc-provider'
 import * as oauth from 'openid-client'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { secretHash } from '../../broker/access/secrets.ts'
 import type { Refused } from '../../broker/recent-refusals.ts'
 import { basic, makeWorld, PATIENT, SECRET, type World } from '../support/world.ts'
@@ -217,3 +217,19 @@ test('the operator’s listener tells what has come to pass, in the status and i
   expect((await world.admin.inject('/')).body).toContain('<title>Lockstep</title>')
   await world.close()
 })
+
+test.each([
+  ['POST', '/nowhere', 'text/plain', 'a body'],
+  ['POST', '/nowhere', 'application/json', '{'],
+  ['GET', `/docs/static/${'a'.repeat(900)}`, undefined, undefined],
+] as const)(
+  '%s %s, of which nobody reads anything, is not found and no fault',
+  async (method, url, type, payload) => {
+    const world = await makeWorld()
+    onTestFinished(() => world.close())
+    const headers = type === undefined ? {} : { 'content-type': type }
+    const reply = await world.app.inject({ method, url, headers, ...(payload && { payload }) })
+    expect([reply.statusCode, reply.json().code]).toEqual([404, 'not_found'])
+    expect(world.logged()).toBe('')
+  },
+)

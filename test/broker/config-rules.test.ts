@@ -35,28 +35,6 @@ describe('is refused', () => {
       '/issuer',
     ],
     ['an issuer that is no URL', config(c => (c.issuer = 'broker')), '/issuer'],
-    ['a listener for others in clear', config(c => (c.listen.host = '0.0.0.0')), '/listen/host'],
-    ['a listener for others in clear, IPv6', config(c => (c.listen.host = '::')), '/listen/host'],
-    [
-      'TLS behind a proxy that terminates it',
-      config(c => Object.assign(c.listen, { tls: { cert: 'c', key: 'k' }, behindProxy: true })),
-      '/listen/behindProxy',
-    ],
-    [
-      'trusted proxies without a proxy',
-      config(c => (c.listen.trustedProxies = ['10.0.0.1'])),
-      '/listen/trustedProxies',
-    ],
-    [
-      'a trusted proxy that is no address',
-      config(c => Object.assign(c.listen, { behindProxy: true, trustedProxies: ['300.1.1.1'] })),
-      '/listen/trustedProxies/0',
-    ],
-    [
-      'a trusted network that is none',
-      config(c => Object.assign(c.listen, { behindProxy: true, trustedProxies: ['10.0.0.0/33'] })),
-      '/listen/trustedProxies/0',
-    ],
     [
       'one client ID with two scope lists',
       config((c, u) =>
@@ -191,22 +169,8 @@ describe('is refused', () => {
 describe('is allowed', () => {
   test.each<[string, ConfigFile]>([
     [
-      'a listener for others behind a proxy',
-      config(c => Object.assign(c.listen, { host: '0.0.0.0', behindProxy: true })),
-    ],
-    [
-      'a listener for others with TLS',
-      config(c => Object.assign(c.listen, { host: '::', tls: { cert: 'c', key: 'k' } })),
-    ],
-    [
       'one client ID under two names with the same scopes',
       config((c, u) => (c.upstreams['twin'] = { ...u, scopes: [...u.scopes] })),
-    ],
-    [
-      'trusted proxies',
-      config(c =>
-        Object.assign(c.listen, { behindProxy: true, trustedProxies: ['10.0.0.0/8', '::1'] }),
-      ),
     ],
     [
       'a key set over https',

@@ -259,7 +259,7 @@ describe('the shared cache', () => {
     ['a secret that is not there', () => ({ secrets: ['no'] }), ['/sharedCache/secrets/0']],
     [
       'a secret that is short, or that others may read',
-      () => ({ secrets: [file('short', 's'.repeat(31)), file('open', 's'.repeat(32), 0o640)] }),
+      () => ({ secrets: [file('short', 's'.repeat(31)), file('open', 's'.repeat(32), 0o644)] }),
       ['/sharedCache/secrets/0', '/sharedCache/secrets/1'],
     ],
     [

@@ -12,6 +12,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { BrokerError } from '../../broker/errors.ts'
 import {
   appendLine,
+  isPrivate,
   makeFolder,
   namesIn,
   readText,
@@ -111,4 +112,21 @@ test('a file is removed, or was never there; a folder is made with its parents',
   makeFolder(at('x/y'))
   expect(namesIn(folder)).not.toContain('a.yaml')
   expect(statSync(at('x/y')).isDirectory()).toBe(true)
+})
+
+describe('a file that holds a secret', () => {
+  const [OURS, ROOTS] = [1000, 0]
+  test.each([
+    ['read by us alone', 0o400, OURS, true],
+    ['read and written by us alone', 0o600, OURS, true],
+    ['of root, read by its group, as Kubernetes gives it', 0o440, ROOTS, true],
+    ['of root, read by its group, written by root', 0o640, ROOTS, true],
+    ['read by our group', 0o640, OURS, false],
+    ['of root, written by its group', 0o660, ROOTS, false],
+    ['of root, run by its group', 0o650, ROOTS, false],
+    ['of root, read by all', 0o444, ROOTS, false],
+    ['read by all', 0o604, OURS, false],
+  ])('%s', (_, mode, uid, expected) => {
+    expect(isPrivate({ mode: 0o100_000 | mode, uid })).toBe(expected)
+  })
 })

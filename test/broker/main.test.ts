@@ -53,7 +53,7 @@ describe('exit status', () => {
     expect(codes).toEqual([78, 78, 2, 0])
   })
 
-  test('78 when a key folder is empty, the audit file cannot be written, or the port is taken', async () => {
+  test('78 when a key folder is empty, the audit file or the socket cannot be made, or the port is taken', async () => {
     const issuer = writeConfig(await freePort())
     const running = await start(BROKER_MAIN, ['--config', 'broker.yaml'], /"msg":"ready"/, {
       cwd: folder,
@@ -64,6 +64,7 @@ describe('exit status', () => {
     for (const wrong of [
       { audit: { file: 'no/such/folder/audit' } },
       { keys: { nonprod: { folder: 'keys' } } },
+      { listen: { socket: 'no/such/folder/sock' } },
     ]) {
       writeFileSync(join(folder, 'broker.yaml'), stringify({ ...good, issuer, ...wrong }))
       expect((await run(BROKER_MAIN, ['--config', 'broker.yaml'], { cwd: folder })).code).toBe(78)
@@ -79,6 +80,26 @@ test('a connection on which nothing is sent does not keep it from stopping', asy
   const socket = connect(Number(new URL(issuer).port), '127.0.0.1')
   await new Promise(done => socket.once('connect', done))
   expect((await running.stop('SIGTERM')).code).toBe(0)
+})
+
+test('services may ask at a socket, which its group may open, also where a broker died', async () => {
+  writeConfig(0)
+  const path = join(folder, 'broker.yaml')
+  const config = parse(readFileSync(path, 'utf8'))
+  config.listen = { socket: 'services.sock' }
+  writeFileSync(path, stringify(config))
+  const go = () => start(BROKER_MAIN, ['--config', path], /"msg":"ready"/, { cwd: folder })
+  const ended = await (await go()).stop('SIGKILL')
+  expect(ended.signal).toBe('SIGKILL')
+  const socket = join(folder, 'services.sock')
+  expect(statSync(socket).isSocket()).toBe(true)
+  const running = await go()
+  expect(statSync(socket).mode & 0o777).toBe(0o660)
+  expect(await askDaemon({ socket, port: null, token: null }, '/readyz')).toEqual({
+    status: 'ready',
+  })
+  expect((await run(BROKER_MAIN, ['--config', path], { cwd: folder })).code).toBe(78)
+  expect((await running.stop()).code).toBe(0)
 })
 
 test('a config with faults of every kind names them all before it ends with 78', async () => {
@@ -178,6 +199,19 @@ test('SIGHUP takes a new config, and keeps the old one where it is wrong', async
   running.signal('SIGHUP')
   await expect.poll(running.output).toContain('/issuer')
   expect((await running.stop()).code).toBe(0)
+})
+
+test('metrics have a listener of their own, which ends with the broker', async () => {
+  const [port, scraped] = [await freePort(), await freePort()]
+  writeConfig(port)
+  const path = join(folder, 'broker.yaml')
+  const config = parse(readFileSync(path, 'utf8'))
+  writeFileSync(path, stringify({ ...config, metrics: { listen: { port: scraped } } }))
+  const broker = await start(BROKER_MAIN, ['--config', path], /ready/)
+  const reply = await fetch(`http://127.0.0.1:${scraped}/metrics`)
+  expect([reply.status, await reply.text()]).toEqual([200, expect.stringContaining('lockstep_')])
+  expect((await fetch(`http://127.0.0.1:${scraped}/status`)).status).toBe(404)
+  expect((await broker.stop()).code).toBe(0)
 })
 
 test('a change of the file is taken by itself', async () => {

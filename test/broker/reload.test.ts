@@ -57,7 +57,7 @@ describe('what a process keeps for its life', () => {
     ({
       ...{ issuer: 'https://a', admin: { socket: 's' }, audit: { file: 'a', fsync: false } },
       listen: { host: 'h', port: 1, trustedProxies: [], tls: null },
-      sharedCache: null,
+      ...{ sharedCache: null, traces: null, metrics: null },
       ...parts,
     }) as unknown as Config
   const listen = { host: 'h', port: 1, trustedProxies: [], tls: null }
@@ -72,6 +72,8 @@ describe('what a process keeps for its life', () => {
     ['admin', { admin: { socket: 't' } }, ['/admin']],
     ['audit', { audit: { file: 'b', fsync: false } }, ['/audit']],
     ['shared cache', { sharedCache: { url: 'x' } }, ['/sharedCache']],
+    ['traces', { traces: { endpoint: 'x' } }, ['/traces']],
+    ['port of metrics', { metrics: { port: 2, tls } }, ['/metrics', '/metrics/listen/tls']],
     ['nothing', {}, []],
   ])('%s', (_, parts, at) => {
     expect(frozenFaults(config(), config(parts)).map(each => each.at)).toEqual(at)
@@ -81,5 +83,7 @@ describe('what a process keeps for its life', () => {
     const before = config({ listen: { ...listen, tls } })
     const next = config({ listen: { ...listen, tls: { cert: 'two', key: 'two' } } })
     expect(frozenFaults(before, next)).toEqual([])
+    const scraped = (cert: string) => config({ metrics: { port: 2, tls: { cert, key: 'k' } } })
+    expect(frozenFaults(scraped('one'), scraped('two'))).toEqual([])
   })
 })

@@ -28,6 +28,8 @@ test.each<[string[], string, boolean]>([
     'system/Observation.rs?category=laboratory',
     false,
   ],
+  [['system/Observation.rs?code=a1'], 'system/Observation.rs?code=A1', false],
+  [['system/Observation.rs?code=A1'], 'OBSERVATION.read?code=A1', true],
   [['openid'], 'OpenID', true],
   [['openid'], 'fhirUser', false],
   [['system/Patient.sr'], 'system/Patient.s', false],

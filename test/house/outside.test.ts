@@ -13,14 +13,13 @@ const uses = (pattern: RegExp) => (file: string) => pattern.test(codeOf(file))
 
 /** Of node:net, what looks at the text of an address and at no network. */
 const isCalculation = (names: string[]): boolean =>
-  names.length > 0 && names.every(name => ['isIP', 'isIPv4', 'isIPv6'].includes(name))
+  names.length > 0 && names.every(name => ['isIP', 'isIPv4', 'isIPv6', 'BlockList'].includes(name))
 
 const touching = (how: (file: string) => boolean): string[] => sourceFiles().filter(how)
 
 test('files', () => {
   expect(touching(imports(/^node:fs/))).toEqual([
     'broker/access/fetch-keys.ts',
-    'broker/admin-socket.ts',
     'broker/audit.ts',
     'broker/config-files.ts',
     'broker/config.ts',
@@ -28,6 +27,7 @@ test('files', () => {
     'broker/fingerprint.ts',
     'broker/http/dashboard-routes.ts',
     'broker/keys/signing-keys.ts',
+    'broker/unix-socket.ts',
     'keys-pipeline/built-site.ts',
     'keys-pipeline/generate.ts',
     'keys-pipeline/private-key.ts',
@@ -52,10 +52,11 @@ test('network', () => {
     ),
   ).toEqual([
     'broker/admin-client.ts',
-    'broker/admin-socket.ts',
     'broker/http/admin.ts',
     'broker/http/listener.ts',
+    'broker/http/metrics-listener.ts',
     'broker/tokens/redis-store.ts',
+    'broker/unix-socket.ts',
     'broker/upstream/connections.ts',
     'broker/upstream/token-endpoint.ts',
     'keys-pipeline/doctor/handshake.ts',

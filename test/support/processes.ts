@@ -21,6 +21,8 @@ interface RunOptions {
   cwd?: string
   env?: Record<string, string>
   input?: string
+  /** In place of ours, where we may: that user and the group of the same number. */
+  uid?: number
   /** Node's own options, before the script. */
   nodeOptions?: string[]
 }
@@ -57,12 +59,13 @@ export async function start(
   script: string,
   args: readonly string[],
   ready: RegExp,
-  { cwd = PROJECT, env = {}, nodeOptions = [] }: RunOptions = {},
+  { cwd = PROJECT, env = {}, uid, nodeOptions = [] }: RunOptions = {},
 ): Promise<Running> {
   const child = spawn(process.execPath, [...nodeOptions, script, ...args], {
     cwd,
     env: { ...process.env, INIT_CWD: cwd, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...(uid !== undefined && { uid, gid: uid }),
   })
   const written = { stdout: '', stderr: '' }
   const output = () => written.stdout + written.stderr

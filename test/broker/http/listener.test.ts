@@ -11,7 +11,8 @@ test('a renewed certificate is shown from the next connection on', async () => {
     authority
       .issue({ names: ['localhost', name] })
       .then(identity => ({ ...identity, clientCa: null }))
-  const listen = { host: '127.0.0.1', port: 0, trustedProxies: [], tls: await issue('one.example') }
+  const tls = await issue('one.example')
+  const listen = { socket: null, host: '127.0.0.1', port: 0, trustedProxies: [], tls }
   const app = listenerFor({ listen } as unknown as Config, pino({ enabled: false }))
   onTestFinished(() => app.close())
   const { port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }))

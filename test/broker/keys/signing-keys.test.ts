@@ -46,7 +46,7 @@ describe('a complaint is made of', () => {
     ['a folder without a key', () => put('README.md', 'keys go here')],
     [
       'a key that its group may read',
-      () => put('key.pem', rsa().export({ type: 'pkcs8', format: 'pem' }), 0o640),
+      () => put('key.pem', rsa().export({ type: 'pkcs8', format: 'pem' }), 0o644),
     ],
     ['a key under 2048 bits', () => put('key.pem', openssl(['genrsa', '1024']))],
     [

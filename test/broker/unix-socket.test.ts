@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { clearSocket } from '../../broker/admin-socket.ts'
+import { clearSocket } from '../../broker/unix-socket.ts'
 import { folderWith } from '../support/keys.ts'
 import { run } from '../support/processes.ts'
 
