@@ -3,12 +3,7 @@ import { homedir } from 'node:os'
 import { relative, resolve } from 'node:path'
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
-import { beginCommands } from './commands/begin.ts'
-import { diagnoseCommand } from './commands/diagnose.ts'
-import { discoverCommand } from './commands/discover.ts'
-import { explainCommand } from './commands/explain.ts'
-import { importCommand } from './commands/import.ts'
-import { statusCommand } from './commands/status.ts'
+import { registerCommands } from './commands/table.ts'
 import { type Terminal, told } from './commands/terminal.ts'
 import { ConfigError } from './config.ts'
 import { BrokerError } from './errors.ts'
@@ -51,13 +46,6 @@ const program = new Command('broker')
     '\nExit status: 0 good, 1 not done, 2 usage. Every setting and code: broker/README.md',
   )
 
-beginCommands(program, terminal)
-discoverCommand(program, terminal)
-importCommand(program, terminal)
-diagnoseCommand(program, terminal)
-statusCommand(program, terminal)
-explainCommand(program, terminal)
-
 /** What could not be done to whoever asked; anything else is a bug and keeps its stack. */
 function exitStatus(error: unknown): number {
   if (error instanceof CommanderError) {
@@ -72,6 +60,7 @@ function exitStatus(error: unknown): number {
 }
 
 try {
+  await registerCommands(program, terminal, process.argv.slice(2))
   await program.parseAsync()
 } catch (error) {
   process.exitCode = exitStatus(error)

@@ -2,17 +2,8 @@ import { homedir } from 'node:os'
 import { dirname, relative, resolve } from 'node:path'
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
-import { buildCommand } from './commands/build.ts'
-import { checkCommand } from './commands/check.ts'
-import { custodyCommands } from './commands/custody.ts'
-import { doctorCommand } from './commands/doctor.ts'
-import { githubCommands } from './commands/github.ts'
-import { logCommand } from './commands/log.ts'
-import { policyCommand } from './commands/policy.ts'
-import { retireCommands } from './commands/retire.ts'
-import { serveCommand } from './commands/serve.ts'
+import { registerCommands } from './commands/table.ts'
 import type { Terminal } from './commands/terminal.ts'
-import { verifyCommand } from './commands/verify.ts'
 import { PipelineError } from './errors.ts'
 import { annotation, findingsReport, noticeAnnotation } from './report.ts'
 
@@ -84,17 +75,6 @@ const program = new Command('keys')
     '\nExit status: 0 good, 1 findings, 2 usage. Every finding code: keys-pipeline/README.md',
   )
 
-custodyCommands(program, terminal)
-retireCommands(program, terminal)
-checkCommand(program, terminal)
-buildCommand(program, terminal)
-serveCommand(program, terminal)
-logCommand(program, terminal)
-verifyCommand(program, terminal)
-doctorCommand(program, terminal)
-policyCommand(program, terminal)
-githubCommands(program, terminal)
-
 /** Findings to whoever asked; anything else is a bug and keeps its stack. */
 function exitStatus(error: unknown): number {
   if (error instanceof CommanderError) {
@@ -109,6 +89,7 @@ function exitStatus(error: unknown): number {
 }
 
 try {
+  await registerCommands(program, terminal, process.argv.slice(2))
   await program.parseAsync()
 } catch (error) {
   process.exitCode = exitStatus(error)

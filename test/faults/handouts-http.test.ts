@@ -17,6 +17,9 @@ const CLIENTS = 4
 
 const forked = (script: string, args: string[] = []): ChildProcess => {
   const child = fork(join(PROJECT, 'test', 'support', script), args)
+  child.once('exit', code => {
+    if (code) throw new Error(`${script} ended with ${code}`)
+  })
   onTestFinished(() => void child.kill())
   return child
 }

@@ -6,6 +6,8 @@ import { tellingEhr } from './telling-ehr.ts'
 /** The EHR in a process of its own: `fork(…, [seed])`; it sends its origin, and ends with who forked it. */
 const ehr = tellingEhr(Number(process.argv[2]))
 const server = createServer(async (request, reply) => {
+  // A broker that runs for some minutes looks whether the FHIR server names the same token endpoint.
+  if (request.method !== 'POST') return void reply.writeHead(404).end()
   let text = ''
   for await (const part of request) text += part
   const answer = ehr.answer(request.url ?? '', new URLSearchParams(text))
