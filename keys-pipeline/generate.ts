@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type Custody, checkoutOf, type Entered, enterKeys, refuseEntry } from './add.ts'
 import { ALGORITHMS, type Alg } from './algorithms.ts'
 import { refuseAny } from './errors.ts'
-import { toPublicKey } from './jwk.ts'
+import { thumbprint, toPublicKey } from './jwk.ts'
 import { makeStatement } from './statements.ts'
 import { makeFolder, replaceFile, writeNew } from './write.ts'
 
@@ -56,11 +56,22 @@ export function generateKey(
   return { ...entered, privateFile }
 }
 
-function newPair(alg: Alg, modulusLength: number): { publicKey: KeyObject; privateKey: KeyObject } {
+interface Pair {
+  publicKey: KeyObject
+  privateKey: KeyObject
+}
+
+/** A pair whose thumbprint reads as a word: one in 64 begins with a hyphen, and would be an option to every command. */
+export function newPair(alg: Alg, modulusLength: number): Pair {
   const row = ALGORITHMS[alg]
-  return row.kty === 'EC'
-    ? generateKeyPairSync('ec', { namedCurve: row.crv })
-    : generateKeyPairSync('rsa', { modulusLength })
+  for (;;) {
+    const pair: Pair =
+      row.kty === 'EC'
+        ? generateKeyPairSync('ec', { namedCurve: row.crv })
+        : generateKeyPairSync('rsa', { modulusLength })
+    const material = pair.publicKey.export({ format: 'jwk' })
+    if (!thumbprint({ ...material }, row.kty).startsWith('-')) return pair
+  }
 }
 
 function coverByGitignore(folder: string, { show }: Custody): void {

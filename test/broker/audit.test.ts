@@ -138,7 +138,7 @@ test('a record after the end is rejected, and reaches no other file that has tak
   expect(readFileSync(join(folder, 'other'), 'utf8')).toBe('')
 })
 
-test('a disk that is full for a while loses no later record', { timeout: 60_000 }, async () => {
+test('a disk that is full for a while loses no later record', async () => {
   // A process of its own, since the limit on the size of a file, which stands for the disk, is the process's.
   const program = `
     import { openAuditFile } from ${JSON.stringify(join(PROJECT, 'broker', 'audit.ts'))}
