@@ -1,0 +1,68 @@
+import { hash } from 'node:crypto'
+import { type KeyFacts, type KeyRecord, NO_RECORD, type UpstreamFacts } from './key-facts.ts'
+import { isBlind, type Watched } from './sightings.ts'
+
+interface Line {
+  upstreams: readonly UpstreamFacts[]
+  records: ReadonlyMap<string, KeyRecord>
+  watched: Watched
+  now: number
+}
+
+/** Milliseconds after which who never answered holds nobody up. Epic keeps a set no longer. */
+export const EXCUSED_AFTER = 29 * 60 * 60 * 1000
+
+/** Whether the turn of an upstream has come to be signed for with a newer key. */
+export type IsOpenFor = (key: KeyFacts, upstream: UpstreamFacts) => boolean
+
+/**
+ * One upstream is first, then a tenth, then all, each when all of those before have accepted the key and the last round
+ * of the watch could tell something. Who never accepted any key holds nobody up, and is of the last.
+ */
+export function openWaves(line: Line): IsOpenFor {
+  const waves = new Map<string, Map<UpstreamFacts, boolean>>()
+  const isLastOpen = new Map<string, boolean>()
+  return (key, upstream) => {
+    if (isBlind(line.watched)) return false
+    let wave = waves.get(key.thumbprint)
+    if (wave === undefined) {
+      const [first, tenth] = earlyIn(key, line)
+      const [hasFirst, hasTenth] = [first, tenth].map(some =>
+        some.every(each => hasPassed(key, each, line)),
+      )
+      wave = new Map([
+        ...first.map(each => [each, true] as const),
+        ...tenth.map(each => [each, hasFirst === true] as const),
+      ])
+      waves.set(key.thumbprint, wave)
+      isLastOpen.set(key.thumbprint, hasFirst === true && hasTenth === true)
+    }
+    return wave.get(upstream) ?? isLastOpen.get(key.thumbprint) === true
+  }
+}
+
+/** The first and the next tenth, in an order of chance that is another for each key, and the same in every replica. */
+function earlyIn(
+  { thumbprint, alg }: KeyFacts,
+  { upstreams, records }: Line,
+): [UpstreamFacts[], UpstreamFacts[]] {
+  const counted = upstreams
+    .filter(each => each.alg === alg && each.pinned === null)
+    .filter(({ id }) => Object.keys(records.get(id)?.accepted ?? {}).length > 0)
+    .map(each => ({ each, place: hash('sha256', `${thumbprint} ${each.id}`) }))
+    .sort((a, b) => (a.place < b.place ? -1 : 1))
+    .map(({ each }) => each)
+  return [counted.slice(0, 1), counted.slice(1, 1 + Math.ceil(counted.length / 10))]
+}
+
+/** It has accepted the key, or was asked with it for so long without any answer that its word is not waited for. */
+export function hasPassed(
+  { thumbprint }: KeyFacts,
+  { id }: UpstreamFacts,
+  { records, now }: Pick<Line, 'records' | 'now'>,
+): boolean {
+  const { accepted, asked } = records.get(id) ?? NO_RECORD
+  if (accepted[thumbprint] !== undefined) return true
+  const trial = asked[thumbprint]
+  return trial !== undefined && !trial.hasAnswered && now - trial.first >= EXCUSED_AFTER
+}
