@@ -3,13 +3,15 @@ import process from 'node:process'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { FastifyInstance } from 'fastify'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { buildApp } from './app.ts'
 import { type Audit, openAuditFile } from './audit.ts'
 import { systemClock } from './clock.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
 import type { Complaint } from './config-rules.ts'
+import { asBrokerError, ERRORS } from './errors.ts'
 import { fingerprintOf } from './fingerprint.ts'
+import { openStateFolder, type StateFolder } from './keys/state-file.ts'
 import { frozenFaults, openReload } from './reload.ts'
 import { startSchedule } from './schedule.ts'
 import { loadSigners, type Signers } from './signers.ts'
@@ -29,16 +31,21 @@ const USAGE =
 const GRACE = 2_000
 
 async function start(path: string): Promise<void> {
-  const opened: { audit?: Audit; signers: Signers } = { signers: new Map() }
+  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime })
+  const opened: { audit?: Audit; states?: StateFolder; signers: Signers } = { signers: new Map() }
   const config = readConfig(path, candidate => {
     const { signers, complaints } = loadSigners(candidate)
     opened.signers = signers
-    return [...complaints, ...openAudit(candidate.audit, opened)]
+    return [
+      ...complaints,
+      ...openAudit(candidate.audit, opened),
+      ...openStates(candidate, opened, log),
+    ]
   })
-  const { audit, signers } = opened
+  const { audit, signers, states } = opened
   let current = config
-  if (audit === undefined) throw new Error('a config without complaints has its audit open')
-  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime })
+  if (audit === undefined || states === undefined)
+    throw new Error('a config without complaints has its audit and its state open')
   const { app, admin, metrics, abort, ticks, take, refuse } = buildApp(config, {
     clock: systemClock,
     chance: Math.random,
@@ -47,6 +54,7 @@ async function start(path: string): Promise<void> {
     audit,
     log,
     signers,
+    states,
     traces:
       config.traces === null
         ? NO_TRACES
@@ -167,6 +175,20 @@ function openAudit(
         message: `${file} cannot be written (${(error as NodeJS.ErrnoException).code})`,
       },
     ]
+  }
+}
+
+function openStates({ state }: Config, opened: { states?: StateFolder }, log: Logger): Complaint[] {
+  try {
+    opened.states = openStateFolder(state, {
+      now: () => systemClock().wall,
+      onSetAside: facts =>
+        log.error({ code: 'state_unreadable', ...facts }, ERRORS.state_unreadable.says),
+    })
+    return []
+  } catch (error) {
+    const { code, message } = asBrokerError(error)
+    return [{ at: '/state', message: `${state}: ${message} (${code})` }]
   }
 }
 

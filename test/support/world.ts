@@ -11,6 +11,7 @@ import { type Broker, buildApp } from '../../broker/app.ts'
 import { type Audit, type AuditRecord, openAuditFile } from '../../broker/audit.ts'
 import { readConfig } from '../../broker/config.ts'
 import type { ConfigFile } from '../../broker/config-schema.ts'
+import { openStateFolder } from '../../broker/keys/state-file.ts'
 import { loadSigners } from '../../broker/signers.ts'
 import { NO_TRACES, type Traces } from '../../broker/traces.ts'
 import type { Alg } from '../../keys-pipeline/algorithms.ts'
@@ -57,6 +58,7 @@ export interface World {
   /** The operator's listener. */
   admin: FastifyInstance
   take: Broker['take']
+  ticks: Broker['ticks']
   jwksUrl: string
   ca: string
   kid: string
@@ -104,7 +106,11 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   const stream = new Writable({ write: (chunk, _, done) => done(void logs.push(String(chunk))) })
   const { signers, complaints } = loadSigners(config)
   if (complaints.length > 0) throw new Error(JSON.stringify(complaints))
-  const { app, admin, take } = buildApp(config, {
+  const states = openStateFolder(config.state, {
+    now: clock.now,
+    onSetAside: facts => logs.push(JSON.stringify(facts)),
+  })
+  const { app, admin, take, ticks } = buildApp(config, {
     clock: clock.clock,
     chance: () => options.chance ?? 0,
     wait: async milliseconds => clock.advance(milliseconds / 1000),
@@ -112,16 +118,18 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     audit: options.audit ?? openAuditFile(config.audit.file, { sync: false }),
     log: pino(stream),
     signers,
+    states,
     traces: options.traces ?? NO_TRACES,
   })
   const undocumented = config.listen.docs ? holdToDocument(app) : () => []
   return {
-    ...{ folder, clock, epic, app, admin, take, jwksUrl, kid, ca: authority.ca },
+    ...{ folder, clock, epic, app, admin, take, ticks, jwksUrl, kid, ca: authority.ca },
     ask: askOf(app),
     audit: async () => lines(await readFile(config.audit.file, 'utf8')),
     logged: () => logs.join(''),
     close: async () => {
       await app.close()
+      states.close()
       await epic.stop()
       await site.close()
       rmSync(folder, { recursive: true })

@@ -7,13 +7,17 @@ import { movedClock } from '../../support/clock.ts'
 import { upstream } from '../../support/upstream.ts'
 
 /** An EHR that answers with these, one after the other, then with a token; each call takes so many seconds. */
-function ehr(outcomes: (ErrorCode | [ErrorCode, Facts])[], { takes = 0, chance = 0 } = {}) {
+function ehr(
+  outcomes: (ErrorCode | [ErrorCode, Facts])[],
+  { takes = 0, chance = 0, kidFor = (): string | null => null } = {},
+) {
   const clock = movedClock()
   const history = openHistory()
   const waits: number[] = []
   const deadlines: (number | undefined)[] = []
   const exchange = persist({
     ...{ clock: clock.clock, chance: () => chance, history, guard: openGuards(clock.clock).guard },
+    kidFor,
     wait: async milliseconds => {
       waits.push(milliseconds)
       clock.advance(milliseconds / 1000)

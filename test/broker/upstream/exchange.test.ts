@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => world.close())
 
 const signer: Signer = {
-  kid: 'kid',
+  ...{ kid: 'kid', thumbprint: 'print' },
   alg: 'ES384',
   signJwt: async (): Promise<string> => 'header.payload.signature',
 }
@@ -27,7 +27,7 @@ const exchange = (
   return exchangeWith({
     clock: movedClock().clock,
     newJti: () => `jti-${jti++}`,
-    onDate: () => {},
+    ...{ onDate: () => {}, onSigning: () => {}, onAnswer: () => {} },
     signerFor: () => ({ ...signer, signJwt }),
     postFor: () => async (url, form) => {
       await post(form, url)
