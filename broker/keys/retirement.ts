@@ -16,7 +16,7 @@ export interface Ledger {
 export interface ReplicaReport {
   id: string
   at: number
-  /** Thumbprints of the keys that sign there. */
+  /** As `inUseBy` has it there. */
   inUse: readonly string[]
   lastSignature: number | null
 }
@@ -26,6 +26,19 @@ export interface Hold {
   why: HoldReason
   upstreams: readonly string[]
   until: number | null
+}
+
+/**
+ * Thumbprints of the keys that sign for somebody, and of those that signed last: a watch that goes blind, or a restart,
+ * may bring one of them back.
+ */
+export const inUseBy = (
+  choices: ReadonlyMap<string, Choice | null>,
+  records: ReadonlyMap<string, KeyRecord>,
+): string[] => {
+  const chosen = [...choices.values()].flatMap(choice => (choice ? [choice.key.thumbprint] : []))
+  const last = [...records.values()].flatMap(({ inUse }) => (inUse === null ? [] : [inUse]))
+  return [...new Set([...chosen, ...last])]
 }
 
 export type HoldReason =
@@ -121,13 +134,15 @@ function restedAt(
   return last + ASSERTION_LIFE + Math.max(0, ...guards) * 1000
 }
 
-/** Who signed lately and does not say that it signs with newer keys alone. */
+/** Who lives or signed lately, and does not say that newer keys alone sign there: one that is idle may sign any moment. */
 function holdsBack(
-  { inUse, lastSignature }: ReplicaReport,
+  { at, inUse, lastSignature }: ReplicaReport,
   key: KeyFacts,
   { keys, now }: Situation,
 ): boolean {
-  if (lastSignature === null || now - lastSignature >= EXCUSED_AFTER) return false
-  const used = keys.filter(each => each.alg === key.alg && inUse.includes(each.thumbprint))
+  if (now - Math.max(at, lastSignature ?? 0) >= EXCUSED_AFTER) return false
+  const used = keys.filter(
+    each => each.alg === key.alg && each.revokedAt === null && inUse.includes(each.thumbprint),
+  )
   return used.length === 0 || used.some(each => !isSuccessor(each, key))
 }
