@@ -184,8 +184,8 @@ class World {
     const open = openRotations(this.#rotations, situation)
     for (const each of this.#rotations) if (!open.includes(each)) this.#finish(each)
     this.#rotations = open
+    // The lock is the first one's; each asks for itself.
     for (const replica of this.#replicas)
-      // The lock is the first one's; each asks for itself.
       for (const step of replica.plan({ rotations: open, replicas: this.#replicas }))
         if (replica === first || step.do === 'ask') this.#do(step, replica)
   }
