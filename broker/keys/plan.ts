@@ -82,7 +82,7 @@ function isReplaced(key: KeyFacts, { choices }: Plan): boolean {
   return key.revokedAt !== null || signing.some(each => each.alg === key.alg && isNewer(each, key))
 }
 
-/** A rotation ends when its key is live and no older key of its line is. */
+/** A rotation ends when its key was live and no older key of its line is. */
 export function openRotations(
   rotations: readonly Rotation[],
   situation: Situation,
@@ -92,15 +92,16 @@ export function openRotations(
     const key = keys.find(({ thumbprint }) => thumbprint === made)
     if (!key) return true
     if (key.revokedAt !== null) return false
-    if (role === 'standby') return !isLive(key, situation)
-    const older = keys.some(
+    if (!wasLive(key, situation)) return true
+    if (role === 'standby') return false
+    // One that was withdrawn itself, for a newer one, has come to its end too.
+    return keys.some(
       each =>
         each.alg === key.alg &&
         each.role === 'signer' &&
         isNewer(key, each) &&
         isLive(each, situation),
     )
-    return older || !isLive(key, situation)
   })
 }
 

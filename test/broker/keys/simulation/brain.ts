@@ -10,6 +10,8 @@ export interface Brain {
   choose: (situation: Situation) => Map<string, Choice | null>
   learn: (record: KeyRecord, attempt: Attempt) => KeyRecord
   plan: (plan: Plan) => Step[]
+  /** From when on what was signed is known, where the state was lost now. */
+  since: (now: number) => number
 }
 
 export const BRAIN: Brain = {
@@ -17,4 +19,5 @@ export const BRAIN: Brain = {
   choose: chooseSigners,
   learn: afterAttempt,
   plan: planSteps,
+  since: now => now,
 }

@@ -16,6 +16,8 @@ export interface Drawn {
   emergency: { at: number; alg: HospitalKind['alg'] } | null
   /** Of a hundred deployments, how many fail at first. */
   failing: number
+  /** Everything is merged and deployed within minutes. */
+  isSwift: boolean
   /** Time between two looks, and between two of the controller's turns. */
   every: { look: number; turn: number }
 }
@@ -33,8 +35,6 @@ const SAID: readonly (Said | null)[] = [
   null,
 ]
 
-const chanceOf = (share: number, chance: Chance): boolean => chance.percent(share)
-
 /** A world of its own for each seed. */
 export function drawWorld(chance: Chance): Drawn {
   const twoLines = chance.percent(25)
@@ -50,7 +50,7 @@ export function drawWorld(chance: Chance): Drawn {
     hospitals,
     traffic: hospitals.map(() => chance.pick([15 * MINUTE, HOUR, 4 * HOUR])),
     said: chance.pick(SAID),
-    change: chanceOf(30, chance)
+    change: chance.percent(30)
       ? { at: first + chance.below(6 * HOUR) - 3 * HOUR, said: chance.pick(SAID) }
       : null,
     replicas: Array.from({ length: chance.percent(40) ? 2 : 1 }, () => ({
@@ -68,6 +68,7 @@ export function drawWorld(chance: Chance): Drawn {
     ],
     emergency: chance.percent(12) ? { at: chance.below(3 * DAY), alg } : null,
     failing: chance.pick([0, 0, 0, 20, 60]),
+    isSwift: chance.percent(30),
     every: {
       look: MINUTE * (5 + chance.below(6)),
       turn: MINUTE * (10 + chance.below(20)),
@@ -86,7 +87,8 @@ function drawHospital(id: string, alg: HospitalKind['alg'], chance: Chance): Hos
     ...{ id, alg, refetches },
     hasProxy: chance.percent(35),
     keeps: refetches ? 29 * HOUR : HOUR * chance.below(25),
-    pinned: chance.percent(6) ? [] : null,
+    pinned: chance.percent(8) ? [] : null,
+    isStubborn: chance.percent(40),
     away: chance.percent(12) ? [span(chance, 3 * DAY, 2 * DAY)] : [],
     whims: chance.pick([0, 0, 20, 100]),
   }

@@ -13,6 +13,8 @@ export interface HospitalKind {
   keeps: number
   /** Keys that were loaded by hand, in place of the set. */
   pinned: readonly string[] | null
+  /** They were, and nobody told us. */
+  isStubborn: boolean
   /** Spans in which nobody answers. */
   away: readonly (readonly [number, number])[]
   /** Of a thousand answers, how many are a no for no reason. */

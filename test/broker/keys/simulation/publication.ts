@@ -58,5 +58,6 @@ export class Publication {
   }
 }
 
-/** An edge that is told nothing keeps what it has for ten minutes. */
-const edgeLife = (said: Said | null): number => (said === null ? 10 * MINUTE : said.shared)
+/** An edge that is told nothing keeps what it has for ten minutes, and none keeps it past an hour. */
+const edgeLife = (said: Said | null): number =>
+  said === null ? 10 * MINUTE : Math.min(said.shared, HOUR)

@@ -9,15 +9,44 @@ import type { GuardSettings } from '../../../../broker/keys/proof.ts'
 import { lastAccepted } from '../../../../broker/keys/records.ts'
 import { inUseBy, type Ledger, type ReplicaReport } from '../../../../broker/keys/retirement.ts'
 import type { Choice, Situation } from '../../../../broker/keys/rotation.ts'
-import { type Look, NOTHING_SEEN, type Watched } from '../../../../broker/keys/sightings.ts'
+import {
+  type Life,
+  type Look,
+  NOTHING_SEEN,
+  type Watched,
+} from '../../../../broker/keys/sightings.ts'
 import type { Rotation } from '../../../../broker/keys/state.ts'
 import type { Chance } from '../../../support/chance.ts'
 import type { Brain } from './brain.ts'
 import type { Events } from './events.ts'
 import type { Hospital } from './hospital.ts'
-import { HOUR, type Publication } from './publication.ts'
+import { HOUR, type Publication, type Said } from './publication.ts'
+
+const HEARD = {
+  accepted: 'accepted',
+  unknown_key: 'refused',
+  whim: 'refused',
+  silent: 'silent',
+} as const
 
 const SETTINGS: GuardSettings = { guard: null, claimed: {} }
+
+/** In seconds, as the watch reads the header. */
+const lifeOf = (said: Said | null): Life =>
+  said === null
+    ? { own: (29 * HOUR) / 1000, shared: (29 * HOUR) / 1000 }
+    : { own: said.own / 1000, shared: (said.shared + said.stale) / 1000 }
+
+/** The worlds begin with a watch that has seen the same for long. */
+function seenBefore(now: number, keys: readonly KeyFacts[], said: Said | null): Watched {
+  const began = now - 60 * HOUR
+  const sighting = { liveSince: began, lastPresent: now, lastAbsent: null }
+  return {
+    ...{ began, lastRound: now, lastTold: now },
+    sightings: Object.fromEntries(keys.map(({ thumbprint }) => [thumbprint, sighting])),
+    lives: [{ ...lifeOf(said), first: began, last: now }],
+  }
+}
 
 /** One process of the broker, with what it knows. */
 export class Replica {
@@ -49,6 +78,7 @@ export class Replica {
     this.keys = keys
     this.blind = blind
     this.since = parts.events.now
+    this.watched = seenBefore(parts.events.now, keys, parts.publication.said)
   }
 
   /** A round of the watch: one look past the caches and one through them; now and then one of them fails. */
@@ -58,12 +88,7 @@ export class Replica {
     const looks = [this.#publication.fromOrigin(), this.#publication.fromEdge()].map(
       ({ keys, said }): Look => {
         if (isBlind || this.#chance.percent(4)) return null
-        const most = (29 * HOUR) / 1000
-        const life =
-          said === null
-            ? { own: most, shared: most }
-            : { own: said.own / 1000, shared: (said.shared + said.stale) / 1000 }
-        return { keys: [...keys], life }
+        return { keys: [...keys], life: lifeOf(said) }
       },
     )
     this.watched = this.#brain.see(this.watched, { at: now, looks })
@@ -80,23 +105,17 @@ export class Replica {
     return this.#brain.choose(this.situation())
   }
 
-  /** One attempt; what it signed with, null where there was nothing. */
-  attempt(hospital: Hospital): { key: string; outcome: ReturnType<Hospital['judge']> } | null {
-    const { id } = hospital.kind
-    const key = this.choices().get(id)?.key.thumbprint
-    if (key === undefined) return null
-    const at = this.#events.now
-    this.lastSigned[key] = at
-    const outcome = hospital.judge(key)
-    const said = { accepted: 'accepted', unknown_key: 'refused', whim: 'refused', silent: 'silent' }
-    this.records.set(
-      id,
-      this.#brain.learn(this.records.get(id) ?? NO_RECORD, {
-        ...{ thumbprint: key, at },
-        outcome: said[outcome] as 'accepted' | 'refused' | 'silent',
-      }),
-    )
-    return { key, outcome }
+  /** The key that it signs with; null where there is none. */
+  sign(upstream: string): string | null {
+    const key = this.choices().get(upstream)?.key.thumbprint ?? null
+    if (key !== null) this.lastSigned[key] = this.#events.now
+    return key
+  }
+
+  learn(upstream: string, thumbprint: string, outcome: ReturnType<Hospital['judge']>): void {
+    const attempt = { thumbprint, at: this.#events.now, outcome: HEARD[outcome] }
+    const before = this.records.get(upstream) ?? NO_RECORD
+    this.records.set(upstream, this.#brain.learn(before, attempt))
   }
 
   /** What the audit tells of each upstream is all that is left. */
@@ -112,7 +131,12 @@ export class Replica {
         accepted: { [last]: record.accepted[last] ?? now },
       })
     }
-    Object.assign(this, { watched: NOTHING_SEEN, records: left, lastSigned: {}, since: now })
+    Object.assign(this, {
+      watched: NOTHING_SEEN,
+      records: left,
+      lastSigned: {},
+      since: this.#brain.since(now),
+    })
   }
 
   /** What the controller would do, with all that the replicas tell each other. */

@@ -12,7 +12,7 @@ import { Replica } from './replica.ts'
 export interface Wrong {
   /** Hours since the world began. */
   hour: number
-  what: 'refused' | 'no_key' | 'revoked_key' | 'too_long'
+  what: 'refused' | 'no_key' | 'no_fallback' | 'revoked_key' | 'too_long'
   who: string
   key: string
 }
@@ -29,6 +29,8 @@ export interface Outcome {
 /** Any moment would do. */
 const BEGIN = 1_700_000_000_000
 const LONGEST = 8 * DAY
+/** A rotation whose deployments succeed ends within so many. */
+const MOST_DAYS = 4
 
 export function runWorld(seed: number, brain: Brain = BRAIN): Outcome {
   return new World(seed, brain).run()
@@ -120,20 +122,38 @@ class World {
   }
 
   /** Three attempts at most, as the broker makes them: the third only with another key. */
-  #request(replica: Replica, hospital: Hospital): void {
-    this.#outcome.requests++
-    let before = ''
-    for (let attempt = 1; attempt <= 3; attempt++) {
-      const tried = replica.attempt(hospital)
-      if (tried === null) this.#noKey(replica, hospital)
-      if (tried === null) return
-      if (attempt === 3 && tried.key === before) return
-      before = tried.key
-      if (replica.keys.find(({ thumbprint }) => thumbprint === tried.key)?.revokedAt != null)
-        this.#complain('revoked_key', hospital, tried.key)
-      if (tried.outcome === 'unknown_key') this.#refused(replica, hospital, tried.key)
-      if (tried.outcome === 'accepted' || tried.outcome === 'silent') return
+  #request(replica: Replica, hospital: Hospital, attempt = 1, before = ''): void {
+    if (attempt === 1) this.#outcome.requests++
+    const tried = replica.sign(hospital.kind.id)
+    if (tried === null) {
+      this.#noKey(replica, hospital)
+      return
     }
+    if (attempt === 3 && tried === before) {
+      this.#gaveUp(replica, hospital)
+      return
+    }
+    if (replica.keys.find(({ thumbprint }) => thumbprint === tried)?.revokedAt != null)
+      this.#complain('revoked_key', hospital, tried)
+    // An assertion may be used for minutes after it was signed.
+    this.#events.after(this.#chance.percent(80) ? 0 : this.#chance.below(4 * MINUTE), () => {
+      const outcome = hospital.judge(tried)
+      replica.learn(hospital.kind.id, tried, outcome)
+      if (outcome === 'unknown_key') this.#refused(replica, hospital, tried)
+      if (outcome === 'accepted' || outcome === 'silent') return
+      if (attempt < 3) this.#request(replica, hospital, attempt + 1, tried)
+      else this.#gaveUp(replica, hospital)
+    })
+  }
+
+  /** A hospital of which nobody told us that it has one key alone is served with that key all the same. */
+  #gaveUp(replica: Replica, { kind, pinned }: Hospital): void {
+    const [known] = pinned ?? []
+    const key = replica.keys.find(({ thumbprint }) => thumbprint === known)
+    if (!kind.isStubborn || !key || key.revokedAt !== null || kind.whims > 0) return
+    const record = replica.records.get(kind.id)
+    if (record?.accepted[key.thumbprint] === undefined || record.fallback === null) return
+    this.#tell('no_fallback', kind.id, key.thumbprint)
   }
 
   #noKey(replica: Replica, hospital: Hospital): void {
@@ -145,35 +165,54 @@ class World {
         key.role === 'signer' &&
         this.#publication.keys.has(key.thumbprint),
     )
-    if (could && hospital.pinned === null) this.#complain('no_key', hospital, '')
+    if (could && (hospital.pinned === null || hospital.kind.isStubborn))
+      this.#complain('no_key', hospital, '')
   }
 
   #refused(replica: Replica, hospital: Hospital, key: string): void {
+    if (hospital.pinned !== null && hospital.kind.isStubborn) return
+    const others = replica.keys.filter(
+      each =>
+        each.alg === hospital.kind.alg &&
+        each.thumbprint !== key &&
+        each.revokedAt === null &&
+        each.role === 'signer',
+    )
+    // What a revoked key had signed was on its way.
     const isUnavoidable =
-      this.#hasEmergency &&
-      !replica.keys.some(
-        each =>
-          each.alg === hospital.kind.alg &&
-          each.thumbprint !== key &&
-          each.revokedAt === null &&
-          each.role === 'signer' &&
-          hospital.knows(each.thumbprint),
-      )
+      this.#revoked.has(key) ||
+      (this.#hasEmergency && !others.some(({ thumbprint }) => hospital.knows(thumbprint)))
     if (isUnavoidable) this.#outcome.unavoidable++
     else this.#complain('refused', hospital, key)
   }
 
-  #complain(what: Wrong['what'], hospital: Hospital, key: string): void {
+  #complain(what: Wrong['what'], { kind }: Hospital, key: string): void {
+    this.#tell(what, kind.id, key)
+  }
+
+  #tell(what: Wrong['what'], who: string, key: string): void {
     const hour = Math.round((this.#events.now - BEGIN) / HOUR)
-    this.#outcome.wrong.push({ hour, what, who: hospital.kind.id, key })
+    this.#outcome.wrong.push({ hour, what, who, key })
   }
 
   #ask(id: string, alg: KeyFacts['alg']): void {
     const asked = this.#events.now
+    if (this.#isSmooth())
+      this.#events.after(MOST_DAYS * DAY, () => {
+        if (this.#rotations.some(each => each.id === id)) this.#tell('too_long', id, '')
+      })
     this.#rotations = [
       ...this.#rotations,
       { id, alg, role: 'signer', because: 'schedule', asked, made: null, proposal: null },
     ]
+  }
+
+  /** Nothing happens that a rotation has to wait for longer than its deployments and its hospitals. */
+  #isSmooth(): boolean {
+    const { replicas, emergency, failing } = this.#drawn
+    const isCalm = replicas.every(each => each.blind.length === 0 && each.restarts.length === 0)
+    const isFetched = this.#hospitals.every(({ pinned }) => pinned === null)
+    return isCalm && isFetched && emergency === null && failing === 0
   }
 
   /** The controller's, which the first replica has. */
@@ -187,7 +226,7 @@ class World {
     // The lock is the first one's; each asks for itself.
     for (const replica of this.#replicas)
       for (const step of replica.plan({ rotations: open, replicas: this.#replicas }))
-        if (replica === first || step.do === 'ask') this.#do(step, replica)
+        if (replica === first || step.do === 'ask' || step.do === 'archive') this.#do(step, replica)
   }
 
   #finish({ made, alg }: Rotation): void {
@@ -205,6 +244,10 @@ class World {
       this.#publish(`+${step.key.thumbprint}`, keys => keys.add(step.key.thumbprint))
     else if (step.do === 'withdraw')
       this.#publish(`-${step.key.thumbprint}`, keys => keys.delete(step.key.thumbprint))
+    else if (step.do === 'archive')
+      replica.keys = replica.keys.map(each =>
+        each.thumbprint === step.key.thumbprint ? { ...each, isHere: false } : each,
+      )
     else if (step.do === 'ask') {
       const hospital = this.#hospitals.find(({ kind }) => kind.id === step.upstream)
       if (hospital) this.#request(replica, hospital)
@@ -220,7 +263,8 @@ class World {
         replica.keys = [...replica.keys, key]
       })
     for (const hospital of this.#hospitals)
-      if (hospital.pinned !== null && hospital.kind.alg === alg) this.#repin(hospital, name)
+      if (hospital.pinned !== null && !hospital.kind.isStubborn && hospital.kind.alg === alg)
+        this.#repin(hospital, name)
   }
 
   /** The hospital loads the new key by hand some hours later, and our config names it an hour after that. */
@@ -240,7 +284,7 @@ class World {
   #publish(name: string, change: (keys: Set<string>) => void): void {
     if (this.#begun.has(name)) return
     this.#begun.add(name)
-    this.#events.after(this.#chance.below(6 * HOUR), () => {
+    this.#events.after(this.#chance.below(this.#drawn.isSwift ? MINUTE : 6 * HOUR), () => {
       const keys = new Set(this.#commit)
       change(keys)
       this.#commit = keys
@@ -249,7 +293,7 @@ class World {
   }
 
   #deploy(): void {
-    this.#events.after(this.#chance.below(2 * HOUR), () => {
+    this.#events.after(this.#chance.below(this.#drawn.isSwift ? MINUTE : 2 * HOUR), () => {
       if (this.#chance.percent(this.#drawn.failing))
         this.#events.after(30 * MINUTE + this.#chance.below(3 * HOUR), () => this.#deploy())
       else this.#publication.keys = this.#commit
@@ -287,6 +331,6 @@ const keyOf = (
 ): KeyFacts => ({ thumbprint: name, kid: name, alg, created, role, isHere: true, revokedAt: null })
 
 const factsOf = ({ kind, pinned }: Hospital): UpstreamFacts => ({
-  ...{ id: kind.id, alg: kind.alg, pinned },
+  ...{ id: kind.id, alg: kind.alg, pinned: kind.isStubborn ? null : pinned },
   reader: { refetches: kind.refetches, keeps: null },
 })
