@@ -59,11 +59,20 @@ function earlyIn(key: KeyFacts, line: Line): [UpstreamFacts[], UpstreamFacts[]] 
   return [counted.slice(0, 1), counted.slice(1, 1 + Math.ceil(counted.length / 10))]
 }
 
-function rankOf({ thumbprint }: KeyFacts, { accepted }: KeyRecord, now: number): number | null {
+/** Milliseconds after which who does not answer gives up its place among the first. */
+const PATIENCE = 60 * 60 * 1000
+
+function rankOf(
+  { thumbprint }: KeyFacts,
+  { accepted, asked }: KeyRecord,
+  now: number,
+): number | null {
   if (accepted[thumbprint] !== undefined) return 0
   const times = Object.values(accepted)
   if (times.length === 0) return null
-  return now - Math.max(...times) < EXCUSED_AFTER ? 1 : 2
+  const trial = asked[thumbprint]
+  const isAway = trial !== undefined && !trial.hasAnswered && now - trial.first >= PATIENCE
+  return !isAway && now - Math.max(...times) < EXCUSED_AFTER ? 1 : 2
 }
 
 /** It has accepted the key, or was asked with it for so long without any answer that its word is not waited for. */
