@@ -38,6 +38,13 @@ export function guardOf(
   return Math.max(LEAST_GUARD, served, reader.keeps ?? UNDOCUMENTED)
 }
 
+/**
+ * A copy that was taken just before the watch began may have been given the longest life of all: nobody saw. By the
+ * operator's word for the guard, or for the key, nobody needs to have seen.
+ */
+const seenEnough = ({ began }: Watched, { guard }: GuardSettings): number =>
+  guard === null && began !== null ? began + EPIC_MOST * 1000 : 0
+
 /** From when on the key may sign for that upstream, in milliseconds since the epoch; null while nothing proves it. */
 export function provenAt(
   { thumbprint }: KeyFacts,
@@ -51,7 +58,12 @@ export function provenAt(
   const times = [
     ...(liveSince === null
       ? []
-      : [liveSince + guardOf(reader, watched, liveSince, settings) * 1000]),
+      : [
+          Math.max(
+            liveSince + guardOf(reader, watched, liveSince, settings) * 1000,
+            seenEnough(watched, settings),
+          ),
+        ]),
     // What was said or accepted is worth nothing once the key was seen to be gone.
     ...claimedProof(settings.claimed[thumbprint], lastAbsent, claimed => {
       return claimed + guardOf(reader, watched, claimed, settings) * 1000

@@ -39,7 +39,8 @@ export interface Choice {
 /**
  * Which key signs for each upstream; null where there is none. Among the keys of its algorithm whose private half is
  * here and that were not revoked, the newest that is proven, when its wave has come; while there is a proven key no
- * other signs. What is in use stays until a newer one is proven.
+ * other signs. What is in use stays until a newer one is proven; where the set was seen without it, until any is: that
+ * it is gone from the set is no reason to stop, and a good one to sign with what is there.
  *
  * @see design §6
  */
@@ -70,8 +71,10 @@ export function chooseFor(
   })
   const newest = newestOf(proven)
   const inUse = signers.find(({ thumbprint }) => thumbprint === record.inUse) ?? null
-  const isHeld = inUse !== null && (proven.includes(inUse) || inUse.thumbprint in record.accepted)
-  if (newest === null) return isHeld ? choice(inUse, 'in_use') : unproven(signers, situation)
+  const isTaken = inUse !== null && inUse.thumbprint in record.accepted
+  if (newest === null) return isTaken ? choice(inUse, 'in_use') : unproven(signers, situation)
+  const isHeld =
+    inUse !== null && (proven.includes(inUse) || (isTaken && !wasSeenGone(inUse, situation)))
   // What is newer than any that is proven stays.
   const stays = isHeld && (!isNewer(newest, inUse) || !isOpenFor(newest, upstream))
   const wanted = stays ? inUse : newest
@@ -84,6 +87,11 @@ export function chooseFor(
     if (before) return choice(before, 'fallback')
   }
   return choice(wanted, wanted === newest ? 'newest' : 'in_use')
+}
+
+function wasSeenGone({ thumbprint }: KeyFacts, { watched }: Situation): boolean {
+  const { liveSince = null, lastAbsent = null } = watched.sightings[thumbprint] ?? {}
+  return liveSince === null && lastAbsent !== null
 }
 
 /** The oldest that is live; where none is known to be, and none is known not to be, the oldest of all. */

@@ -28,7 +28,8 @@ export interface Sighting {
 
 /** What was seen of one environment's set, kept through restarts. */
 export interface Watched {
-  /** The last round, and the last that could tell anything; milliseconds since the epoch. */
+  /** The first round that could tell anything, the last round, and the last that could; milliseconds since the epoch. */
+  began: number | null
   lastRound: number | null
   lastTold: number | null
   /** By thumbprint. */
@@ -37,7 +38,10 @@ export interface Watched {
   lives: readonly (Life & { first: number; last: number })[]
 }
 
-export const NOTHING_SEEN: Watched = { lastRound: null, lastTold: null, sightings: {}, lives: [] }
+export const NOTHING_SEEN: Watched = {
+  ...{ began: null, lastRound: null, lastTold: null },
+  ...{ sightings: {}, lives: [] },
+}
 
 const NEVER: Sighting = { liveSince: null, lastPresent: null, lastAbsent: null }
 
@@ -61,7 +65,7 @@ export function afterRound(watched: Watched, { at, looks }: Round): Watched {
     else sightings[name] = { ...before, liveSince: before.liveSince ?? at, lastPresent: at }
   }
   return {
-    ...{ lastRound: at, lastTold: at, sightings },
+    ...{ began: watched.began ?? at, lastRound: at, lastTold: at, sightings },
     lives: told.reduce((lives, { life }) => withLife(lives, life, at), kept(watched.lives, at)),
   }
 }

@@ -41,18 +41,38 @@ export function openWaves(line: Line): IsOpenFor {
   }
 }
 
-/** The first and the next tenth, in an order of chance that is another for each key, and the same in every replica. */
-function earlyIn(
-  { thumbprint, alg }: KeyFacts,
-  { upstreams, records }: Line,
-): [UpstreamFacts[], UpstreamFacts[]] {
-  const counted = upstreams
-    .filter(each => each.alg === alg && each.pinned === null)
-    .filter(({ id }) => Object.keys(records.get(id)?.accepted ?? {}).length > 0)
-    .map(each => ({ each, place: hash('sha256', `${thumbprint} ${each.id}`) }))
+/**
+ * The first and the next tenth. Who has the key already comes first, then who accepted any key lately, so that nobody
+ * waits for a hospital that is away; the rest is an order of chance, another for each key.
+ */
+function earlyIn(key: KeyFacts, line: Line): [UpstreamFacts[], UpstreamFacts[]] {
+  const counted = line.upstreams
+    .filter(each => each.alg === key.alg && each.pinned === null)
+    .flatMap(each => {
+      const rank = rankOf(key, line.records.get(each.id) ?? NO_RECORD, line.now)
+      return rank === null
+        ? []
+        : [{ each, place: `${rank} ${hash('sha256', `${key.thumbprint} ${each.id}`)}` }]
+    })
     .sort((a, b) => (a.place < b.place ? -1 : 1))
     .map(({ each }) => each)
   return [counted.slice(0, 1), counted.slice(1, 1 + Math.ceil(counted.length / 10))]
+}
+
+/** Milliseconds after which who does not answer gives up its place among the first. */
+const PATIENCE = 60 * 60 * 1000
+
+function rankOf(
+  { thumbprint }: KeyFacts,
+  { accepted, asked }: KeyRecord,
+  now: number,
+): number | null {
+  if (accepted[thumbprint] !== undefined) return 0
+  const times = Object.values(accepted)
+  if (times.length === 0) return null
+  const trial = asked[thumbprint]
+  const isAway = trial !== undefined && !trial.hasAnswered && now - trial.first >= PATIENCE
+  return !isAway && now - Math.max(...times) < EXCUSED_AFTER ? 1 : 2
 }
 
 /** It has accepted the key, or was asked with it for so long without any answer that its word is not waited for. */
