@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join, parse, relative } from 'node:path'
 import type { Environment } from '../keys-pipeline/key-set.ts'
 import type { CallerRules } from './access/access.ts'
 import type { ServiceRules } from './access/policy.ts'
@@ -195,11 +195,12 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
   return { config, complaints }
 }
 
-/** Beside the audit, where the broker may write. */
-const stateFolder = ({ state, audit }: ConfigFile, pathAt: ConfigFiles['pathAt']): string =>
-  state === undefined
-    ? join(dirname(pathAt('/audit/file', audit.file)), 'state')
-    : pathAt('/state', state)
+/** Beside the audit, where the broker may write, and by its name, which is one broker's alone. */
+function stateFolder({ state, audit }: ConfigFile, pathAt: ConfigFiles['pathAt']): string {
+  if (state !== undefined) return pathAt('/state', state)
+  const { dir, name } = parse(pathAt('/audit/file', audit.file))
+  return join(dir, `${name}-state`)
+}
 
 function splitBy<T>(all: readonly T[], is: (one: T) => boolean): [T[], T[]] {
   return [all.filter(is), all.filter(one => !is(one))]

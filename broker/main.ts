@@ -9,12 +9,11 @@ import { type Audit, openAuditFile } from './audit.ts'
 import { systemClock } from './clock.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
 import type { Complaint } from './config-rules.ts'
-import { asBrokerError, ERRORS } from './errors.ts'
 import { fingerprintOf } from './fingerprint.ts'
-import { openStateFolder, type StateFolder } from './keys/state-file.ts'
+import type { StateFolder } from './keys/state-file.ts'
 import { frozenFaults, openReload } from './reload.ts'
 import { startSchedule } from './schedule.ts'
-import { loadSigners, type Signers } from './signers.ts'
+import { claimState, loadSigners, type Signers } from './signers.ts'
 import { NO_TRACES, openTraces } from './traces.ts'
 import { clearSocket } from './unix-socket.ts'
 import type { WebProxy } from './upstream/connections.ts'
@@ -39,7 +38,7 @@ async function start(path: string): Promise<void> {
     return [
       ...complaints,
       ...openAudit(candidate.audit, opened),
-      ...openStates(candidate, opened, log),
+      ...openState(candidate, opened, log),
     ]
   })
   const { audit, signers, states } = opened
@@ -178,18 +177,10 @@ function openAudit(
   }
 }
 
-function openStates({ state }: Config, opened: { states?: StateFolder }, log: Logger): Complaint[] {
-  try {
-    opened.states = openStateFolder(state, {
-      now: () => systemClock().wall,
-      onSetAside: facts =>
-        log.error({ code: 'state_unreadable', ...facts }, ERRORS.state_unreadable.says),
-    })
-    return []
-  } catch (error) {
-    const { code, message } = asBrokerError(error)
-    return [{ at: '/state', message: `${state}: ${message} (${code})` }]
-  }
+function openState(config: Config, opened: { states?: StateFolder }, log: Logger): Complaint[] {
+  const { states, complaints } = claimState(config, systemClock, log)
+  if (states !== null) opened.states = states
+  return complaints
 }
 
 /** In capitals or not, as other programs read them. */

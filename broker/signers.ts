@@ -1,8 +1,12 @@
 import type { Environment } from '../keys-pipeline/key-set.ts'
+import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Complaint } from './config-rules.ts'
+import { asBrokerError, ERRORS } from './errors.ts'
+import type { Log } from './keys/alarms.ts'
 import type { HeldKey } from './keys/environment.ts'
 import { loadSigningKeys, type SigningKey } from './keys/signing-keys.ts'
+import { openStateFolder, type StateFolder } from './keys/state-file.ts'
 
 /** The private keys of each environment. */
 export type Signers = ReadonlyMap<Environment, readonly HeldKey[]>
@@ -44,4 +48,27 @@ function twiceIn(held: readonly HeldKey[]): string[] {
     const what = before.key.thumbprint === key.thumbprint ? 'key' : 'kid'
     return [`${before.key.file} and ${key.file} have the same ${what}`]
   })
+}
+
+/** The folder of what was seen and signed, for this process alone; null with a complaint where it is not to be had. */
+export function claimState(
+  { state: folder }: Config,
+  clock: Clock,
+  log: Pick<Log, 'error'>,
+): { states: StateFolder | null; complaints: Complaint[] } {
+  try {
+    const states = openStateFolder(folder, {
+      now: () => clock().wall,
+      onSetAside: facts =>
+        log.error({ code: 'state_unreadable', ...facts }, ERRORS.state_unreadable.says),
+    })
+    return { states, complaints: [] }
+  } catch (error) {
+    const { code, message, facts } = asBrokerError(error)
+    const why = facts['reason'] === undefined ? code : `${code}, ${facts['reason']}`
+    return {
+      states: null,
+      complaints: [{ at: '/state', message: `${folder}: ${message} (${why})` }],
+    }
+  }
 }

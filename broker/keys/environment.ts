@@ -108,7 +108,7 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
   }
   const decide = (): void => {
     const current = situation()
-    isOpenFor = openWaves(current)
+    isOpenFor = openWaves(taken.rules.jwksUrl === null ? unwatched(current) : current)
     const next = new Map<string, Hand | null>()
     const byKey = new Map<string, Hand | null>()
     for (const upstream of taken.upstreams) {
@@ -221,6 +221,12 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
 }
 
 const NO_RULES: KeyRules = { jwksUrl: null, guard: null, liveSince: new Map(), heldElsewhere: [] }
+
+/** Where nobody looks, no wave waits for a look. */
+const unwatched = (situation: Situation): Situation => ({
+  ...situation,
+  watched: { ...NOTHING_SEEN, lastRound: situation.now, lastTold: situation.now },
+})
 
 const hasNews = (
   before: ReturnType<typeof afterAttempt>,

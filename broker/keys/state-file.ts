@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import Type, { type Static, type TSchema } from 'typebox'
+import Type, { type TSchema } from 'typebox'
 import { Compile } from 'typebox/schema'
 import { ALGS } from '../../keys-pipeline/algorithms.ts'
 import type { Environment } from '../../keys-pipeline/key-set.ts'
@@ -40,6 +40,7 @@ const Sighting = Type.Object({
 })
 
 const Watched = Type.Object({
+  began: OrNull(Moment),
   lastRound: OrNull(Moment),
   lastTold: OrNull(Moment),
   sightings: By(Sighting),
@@ -169,10 +170,7 @@ function drawerIn(
       return null
     },
     save: (state, savedAt) => {
-      const content: Static<typeof StateFile> = {
-        ...{ lockstep: 'key-state', version: 1, environment, savedAt },
-        state: state as Static<typeof State>,
-      }
+      const content = { lockstep: 'key-state', version: 1, environment, savedAt, state }
       replaceSynced(folder, file, `${JSON.stringify(content)}\n`)
     },
   }
