@@ -94,7 +94,6 @@ export function buildApp(config: Config, ports: Ports): Broker {
   const startedAt = clock().wall
   const connections = openConnections(ports.proxy)
   const past = readPast(readAuditTail(config.audit.file))
-  const history = openHistory(past)
   const metrics = openMetrics(clock)
   const recent = openRecentRefusals(id => current.config.services.has(id))
   const guards = openGuards(clock)
@@ -108,6 +107,9 @@ export function buildApp(config: Config, ports: Ports): Broker {
     onSwitched: () => cache.forgive(),
   })
   desk.take({ ...config, held: ports.signers })
+  const history = openHistory(past)
+  for (const [id, { at, kid }] of desk.accepted())
+    if (at > (past.get(id)?.lastSuccess ?? 0)) history.worked(id, at, kid)
   const keyOf = (upstream: Upstream): SigningKey | null => desk.handOf(upstream)?.key ?? null
   const watch = openWatch({
     ...{ clock, chance, buster: randomUUID, watchings: desk.watchings, onSeen: desk.seen },

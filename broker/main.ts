@@ -111,6 +111,8 @@ async function start(path: string): Promise<void> {
     void unschedule()
     void Promise.all([app.close(), admin.close(), metrics?.close()]).then(() => {
       clearTimeout(late)
+      // It must be held until here: one that nobody could close any more would be let go of.
+      states.close()
       log.info('stopped')
     })
   }

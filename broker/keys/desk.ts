@@ -11,7 +11,8 @@ import {
   openEnvironment,
 } from './environment.ts'
 import type { UpstreamFacts } from './key-facts.ts'
-import type { Attempt } from './records.ts'
+import { type Attempt, lastAccepted } from './records.ts'
+import type { Situation } from './rotation.ts'
 import type { SigningKey } from './signing-keys.ts'
 import type { Drawer } from './state-keeper.ts'
 import type { Seen, Watching } from './watch.ts'
@@ -42,6 +43,8 @@ export interface Desk {
   /** Before each signature. */
   signing: (upstream: Upstream, thumbprint: string) => void
   answered: (upstream: Upstream, thumbprint: string, outcome: Attempt['outcome']) => void
+  /** By upstream, the key that it accepted last, as far as is known. */
+  accepted: () => Map<string, { kid: string; at: number }>
   watchings: () => ReadonlyMap<Environment, Watching>
   seen: (environment: Environment, seen: Seen) => void
   /** To be called every few seconds. */
@@ -103,6 +106,8 @@ export function openDesk(ports: Ports): Desk {
     signing: ({ environment }, thumbprint) => environments.get(environment)?.signing(thumbprint),
     answered: ({ id, environment }, thumbprint, outcome) =>
       environments.get(environment)?.answered(id, thumbprint, outcome),
+    accepted: () =>
+      new Map([...environments.values()].flatMap(each => acceptedIn(each.situation()))),
     watchings: () =>
       new Map(
         [...current.keys].flatMap(([name, { jwksUrl: url, ca, watch: every }]) =>
@@ -126,6 +131,15 @@ export function openDesk(ports: Ports): Desk {
     },
   }
 }
+
+const acceptedIn = ({ keys, records }: Situation): [string, { kid: string; at: number }][] =>
+  [...records].flatMap(([id, record]) => {
+    const name = lastAccepted(record, thumbprint =>
+      keys.some(each => each.thumbprint === thumbprint),
+    )
+    const key = keys.find(({ thumbprint }) => thumbprint === name)
+    return key ? [[id, { kid: key.kid, at: record.accepted[key.thumbprint] ?? 0 }]] : []
+  })
 
 const factsOf = ({ id, alg, profile, pinnedKids }: Upstream): UpstreamFacts => ({
   ...{ id, alg, reader: profile.reader, pinned: pinnedKids },

@@ -109,7 +109,9 @@ export function openStateFolder(
   const lock = lockIn(folder)
   return {
     drawerOf: environment => drawerIn(folder, environment, { now, onSetAside }),
-    close: () => lock.close(),
+    close: () => {
+      if (lock.isOpen) lock.close()
+    },
   }
 }
 
@@ -133,7 +135,7 @@ function lockIn(folder: string): DatabaseSync {
     throw unusable(folder, error)
   }
   try {
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    database.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
   } catch (error) {
     database.close()
     const { errcode } = error as { errcode?: number }

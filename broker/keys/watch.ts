@@ -72,11 +72,12 @@ export function openWatch(ports: Ports): Watch {
   }
   const look = async (environment: Environment, watching: Watching): Promise<void> => {
     if (looking.has(environment) || isClosed) return
+    const { url } = watching
     looking.add(environment)
-    rounds.set(environment, { since: clock(), late: chance(), url: watching.url })
+    rounds.set(environment, { since: clock(), late: chance(), url })
     try {
       const seen = await lookRound(watching, { ...ports, remembered, open })
-      if (!isClosed && watchings().get(environment)?.url === watching.url) onSeen(environment, seen)
+      if (!isClosed && watchings().get(environment)?.url === url) onSeen(environment, seen)
     } finally {
       looking.delete(environment)
     }

@@ -140,6 +140,8 @@ test('every source file that runs has tests of its own name', () => {
     'broker/config-schema.ts',
     'broker/examine-upstream.ts',
     'broker/metrics-table.ts',
+    'broker/keys/key-facts.ts',
+    'broker/keys/state.ts',
     'broker/tokens/shared-store.ts',
     'keys-pipeline/report.ts',
     'keys-pipeline/doctor/checks.ts',

@@ -96,3 +96,30 @@ test('the history has each attempt, and a call that was not made is none', async
   await ask()
   expect(history.of('ehr').failures).toBe(5)
 })
+
+describe('an EHR that refuses a new key twice is asked a third time where the last one signs again', () => {
+  const no = (kid: string): [ErrorCode, Facts] => ['upstream_invalid_client', { kid, status: 400 }]
+
+  test('and its token is given', async () => {
+    const { ask, history, waits } = ehr([no('new'), no('new')], { kidFor: () => 'old' })
+    history.worked('ehr', 1, 'old')
+    expect(await ask()).toBe('good')
+    expect(waits).toHaveLength(2)
+  })
+
+  test('and never a fourth time', async () => {
+    let at = 0
+    const kidFor = () => `kid-${at++}`
+    const { ask, history, waits } = ehr([no('a'), no('b'), no('c'), no('d')], { kidFor })
+    history.worked('ehr', 1, 'old')
+    expect(await ask()).toBe('upstream_invalid_client')
+    expect(waits).toHaveLength(2)
+  })
+
+  test('but not where the same key would sign again', async () => {
+    const { ask, history, waits } = ehr([no('new'), no('new')], { kidFor: () => 'new' })
+    history.worked('ehr', 1, 'old')
+    expect(await ask()).toBe('upstream_invalid_client')
+    expect(waits).toHaveLength(1)
+  })
+})
