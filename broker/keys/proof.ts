@@ -1,5 +1,5 @@
 import type { KeyFacts, KeyRecord, Reader } from './key-facts.ts'
-import { longestLife, type Watched } from './sightings.ts'
+import { longestLife, sightingOf, type Watched } from './sightings.ts'
 
 /** Seconds. Twice the life of what an edge of GitHub Pages keeps: it may hand out its copy to a proxy at the last moment. */
 const LEAST_GUARD = 20 * 60
@@ -53,7 +53,7 @@ export function provenAt(
   watched: Watched,
   settings: GuardSettings,
 ): number | null {
-  const { liveSince = null, lastAbsent = null } = watched.sightings[thumbprint] ?? {}
+  const { liveSince, lastAbsent } = sightingOf(watched, thumbprint)
   const taken = accepted[thumbprint]
   const times = [
     ...(liveSince === null

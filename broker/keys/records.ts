@@ -28,7 +28,8 @@ export function afterAttempt(record: KeyRecord, { thumbprint, at, outcome }: Att
     return {
       ...next,
       accepted: { ...record.accepted, [thumbprint]: at },
-      refused: null,
+      // That another key is accepted meanwhile takes nothing back.
+      refused: record.refused?.thumbprint === thumbprint ? null : record.refused,
       fallback: record.fallback?.from === thumbprint ? null : record.fallback,
     }
   if (outcome !== 'refused' || record.accepted[thumbprint] !== undefined) return next

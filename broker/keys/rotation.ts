@@ -2,7 +2,7 @@ import type { KeyFacts, KeyRecord, UpstreamFacts } from './key-facts.ts'
 import { NO_RECORD } from './key-facts.ts'
 import { type GuardSettings, provenAt } from './proof.ts'
 import { lastAccepted } from './records.ts'
-import type { Watched } from './sightings.ts'
+import { sightingOf, type Watched } from './sightings.ts'
 import { type IsOpenFor, openWaves } from './waves.ts'
 
 /** One environment, as one replica knows it. Times are milliseconds since the epoch. */
@@ -90,7 +90,7 @@ export function chooseFor(
 }
 
 function wasSeenGone({ thumbprint }: KeyFacts, { watched }: Situation): boolean {
-  const { liveSince = null, lastAbsent = null } = watched.sightings[thumbprint] ?? {}
+  const { liveSince, lastAbsent } = sightingOf(watched, thumbprint)
   return liveSince === null && lastAbsent !== null
 }
 

@@ -70,6 +70,10 @@ export function afterRound(watched: Watched, { at, looks }: Round): Watched {
   }
 }
 
+/** What is known of a key; one that no round had is absent by the last that could tell. */
+export const sightingOf = (watched: Watched, thumbprint: string): Sighting =>
+  watched.sightings[thumbprint] ?? { ...NEVER, lastAbsent: watched.lastTold }
+
 /** The last round could tell nothing, or there was none yet. */
 export const isBlind = ({ lastRound, lastTold }: Watched): boolean =>
   lastTold === null || lastTold !== lastRound

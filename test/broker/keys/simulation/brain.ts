@@ -1,8 +1,13 @@
-import type { KeyRecord } from '../../../../broker/keys/key-facts.ts'
+import { type KeyRecord, NO_RECORD } from '../../../../broker/keys/key-facts.ts'
 import { type Plan, planSteps, type Step } from '../../../../broker/keys/plan.ts'
-import { type Attempt, afterAttempt } from '../../../../broker/keys/records.ts'
+import { type Attempt, afterAttempt, lastAccepted } from '../../../../broker/keys/records.ts'
 import { type Choice, chooseSigners, type Situation } from '../../../../broker/keys/rotation.ts'
-import { afterRound, type Round, type Watched } from '../../../../broker/keys/sightings.ts'
+import {
+  afterRound,
+  NOTHING_SEEN,
+  type Round,
+  type Watched,
+} from '../../../../broker/keys/sightings.ts'
 
 /** All that the broker decides by. A mutant is one with a part that is wrong. */
 export interface Brain {
@@ -10,8 +15,33 @@ export interface Brain {
   choose: (situation: Situation) => Map<string, Choice | null>
   learn: (record: KeyRecord, attempt: Attempt) => KeyRecord
   plan: (plan: Plan) => Step[]
-  /** From when on what was signed is known, where the state was lost now. */
-  since: (now: number) => number
+  /** What a process has when it starts again. */
+  restart: (kept: Kept, now: number, losesState: boolean) => Kept
+}
+
+export interface Kept {
+  watched: Watched
+  records: ReadonlyMap<string, KeyRecord>
+  lastSigned: Readonly<Record<string, number>>
+  since: number
+}
+
+/** What the process that ended had in use it may have signed with to the last moment. */
+function restart({ records, watched, lastSigned, since }: Kept, now: number, loses: boolean): Kept {
+  if (!loses) {
+    const used = [...records.values()].flatMap(({ inUse }) => (inUse === null ? [] : [inUse]))
+    const last = Object.fromEntries(used.map(thumbprint => [thumbprint, now]))
+    return { watched, records, since, lastSigned: { ...lastSigned, ...last } }
+  }
+  const left = new Map<string, KeyRecord>()
+  for (const [id, record] of records) {
+    // The audit tells what each upstream accepted last.
+    const known = lastAccepted(record, () => true)
+    if (known === null) continue
+    const accepted = { [known]: record.accepted[known] ?? now }
+    left.set(id, { ...NO_RECORD, inUse: known, accepted })
+  }
+  return { watched: NOTHING_SEEN, records: left, lastSigned: {}, since: now }
 }
 
 export const BRAIN: Brain = {
@@ -19,5 +49,5 @@ export const BRAIN: Brain = {
   choose: chooseSigners,
   learn: afterAttempt,
   plan: planSteps,
-  since: now => now,
+  restart,
 }

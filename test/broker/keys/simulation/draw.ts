@@ -44,6 +44,7 @@ export function drawWorld(chance: Chance): Drawn {
       drawHospital(`${alg}-${at}`, alg, chance),
     ),
   )
+  const isSwift = chance.percent(30)
   const first = HOUR * (1 + chance.below(20))
   const alg = chance.pick(algs)
   return {
@@ -68,10 +69,10 @@ export function drawWorld(chance: Chance): Drawn {
     ],
     emergency: chance.percent(12) ? { at: chance.below(3 * DAY), alg } : null,
     failing: chance.pick([0, 0, 0, 20, 60]),
-    isSwift: chance.percent(30),
+    isSwift,
     every: {
       look: MINUTE * (5 + chance.below(6)),
-      turn: MINUTE * (10 + chance.below(20)),
+      turn: isSwift ? 3 * MINUTE : MINUTE * (10 + chance.below(20)),
     },
   }
 }

@@ -6,15 +6,9 @@ import {
 } from '../../../../broker/keys/key-facts.ts'
 import type { Step } from '../../../../broker/keys/plan.ts'
 import type { GuardSettings } from '../../../../broker/keys/proof.ts'
-import { lastAccepted } from '../../../../broker/keys/records.ts'
 import { inUseBy, type Ledger, type ReplicaReport } from '../../../../broker/keys/retirement.ts'
 import type { Choice, Situation } from '../../../../broker/keys/rotation.ts'
-import {
-  type Life,
-  type Look,
-  NOTHING_SEEN,
-  type Watched,
-} from '../../../../broker/keys/sightings.ts'
+import type { Life, Look, Watched } from '../../../../broker/keys/sightings.ts'
 import type { Rotation } from '../../../../broker/keys/state.ts'
 import type { Chance } from '../../../support/chance.ts'
 import type { Brain } from './brain.ts'
@@ -59,9 +53,9 @@ export class Replica {
   readonly blind: readonly (readonly [number, number])[]
   keys: KeyFacts[]
   upstreams: UpstreamFacts[] = []
-  watched: Watched = NOTHING_SEEN
-  records = new Map<string, KeyRecord>()
-  lastSigned: Record<string, number> = {}
+  watched: Watched
+  records: ReadonlyMap<string, KeyRecord> = new Map()
+  lastSigned: Readonly<Record<string, number>> = {}
   since: number
 
   constructor(
@@ -108,35 +102,20 @@ export class Replica {
   /** The key that it signs with; null where there is none. */
   sign(upstream: string): string | null {
     const key = this.choices().get(upstream)?.key.thumbprint ?? null
-    if (key !== null) this.lastSigned[key] = this.#events.now
+    if (key !== null) this.lastSigned = { ...this.lastSigned, [key]: this.#events.now }
     return key
   }
 
   learn(upstream: string, thumbprint: string, outcome: ReturnType<Hospital['judge']>): void {
     const attempt = { thumbprint, at: this.#events.now, outcome: HEARD[outcome] }
     const before = this.records.get(upstream) ?? NO_RECORD
-    this.records.set(upstream, this.#brain.learn(before, attempt))
+    this.records = new Map(this.records).set(upstream, this.#brain.learn(before, attempt))
   }
 
-  /** What the audit tells of each upstream is all that is left. */
-  loseState(): void {
-    const now = this.#events.now
-    const left = new Map<string, KeyRecord>()
-    for (const [id, record] of this.records) {
-      const last = lastAccepted(record, () => true)
-      if (last === null) continue
-      left.set(id, {
-        ...NO_RECORD,
-        inUse: last,
-        accepted: { [last]: record.accepted[last] ?? now },
-      })
-    }
-    Object.assign(this, {
-      watched: NOTHING_SEEN,
-      records: left,
-      lastSigned: {},
-      since: this.#brain.since(now),
-    })
+  restart(loses: boolean): void {
+    const { watched, records, lastSigned, since } = this
+    const kept = { watched, records, lastSigned, since }
+    Object.assign(this, this.#brain.restart(kept, this.#events.now, loses))
   }
 
   /** What the controller would do, with all that the replicas tell each other. */

@@ -87,7 +87,7 @@ class World {
     for (const [at, replica] of this.#replicas.entries()) {
       this.#repeat(every.look, () => replica.look())
       for (const restart of replicas[at]?.restarts ?? [])
-        if (restart.loses) events.at(BEGIN + restart.at, () => replica.loseState())
+        events.at(BEGIN + restart.at, () => replica.restart(restart.loses))
     }
     for (const [at, hospital] of this.#hospitals.entries())
       this.#visit(hospital, this.#drawn.traffic[at] ?? HOUR)
@@ -136,7 +136,7 @@ class World {
     if (replica.keys.find(({ thumbprint }) => thumbprint === tried)?.revokedAt != null)
       this.#complain('revoked_key', hospital, tried)
     // An assertion may be used for minutes after it was signed.
-    this.#events.after(this.#chance.percent(80) ? 0 : this.#chance.below(4 * MINUTE), () => {
+    this.#events.after(this.#chance.percent(60) ? 0 : this.#chance.below(4 * MINUTE), () => {
       const outcome = hospital.judge(tried)
       replica.learn(hospital.kind.id, tried, outcome)
       if (outcome === 'unknown_key') this.#refused(replica, hospital, tried)
@@ -152,7 +152,7 @@ class World {
     const key = replica.keys.find(({ thumbprint }) => thumbprint === known)
     if (!kind.isStubborn || !key || key.revokedAt !== null || kind.whims > 0) return
     const record = replica.records.get(kind.id)
-    if (record?.accepted[key.thumbprint] === undefined || record.fallback === null) return
+    if (record?.accepted[key.thumbprint] === undefined) return
     this.#tell('no_fallback', kind.id, key.thumbprint)
   }
 
