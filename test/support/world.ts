@@ -45,6 +45,8 @@ export interface WorldOptions {
   audit?: Audit
   chance?: number
   traces?: Traces
+  /** Nothing of the state is kept, so that another process can have its folder. */
+  stateless?: boolean
   /** Changes the config before it is written, and puts files beside it. */
   prepare?: (
     file: ConfigFile,
@@ -113,10 +115,12 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   const stream = new Writable({ write: (chunk, _, done) => done(void logs.push(String(chunk))) })
   const { signers, complaints } = loadSigners(config)
   if (complaints.length > 0) throw new Error(JSON.stringify(complaints))
-  const states = openStateFolder(config.state, {
-    now: clock.now,
-    onSetAside: facts => logs.push(JSON.stringify(facts)),
-  })
+  const states = options.stateless
+    ? { drawerOf: () => ({ load: () => null, save: () => {} }), close: () => {} }
+    : openStateFolder(config.state, {
+        now: clock.now,
+        onSetAside: facts => logs.push(JSON.stringify(facts)),
+      })
   const { app, admin, take, ticks } = buildApp(config, {
     clock: clock.clock,
     chance: () => options.chance ?? 0,
