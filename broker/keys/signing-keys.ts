@@ -3,13 +3,15 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { SignJWT } from 'jose'
 import type { Alg } from '../../keys-pipeline/algorithms.ts'
-import { toPublicKey } from '../../keys-pipeline/jwk.ts'
+import { type PublicJwk, toPublicKey } from '../../keys-pipeline/jwk.ts'
 import { isPrivate } from '../files.ts'
 import type { Signer } from '../upstream/assertion.ts'
 
 /** A private key that can sign and cannot be read back. */
 export interface SigningKey extends Signer {
   alg: Alg
+  /** Its public half, as it would be published. */
+  jwk: PublicJwk
   file: string
   /** When its file was last written; milliseconds since the epoch. */
   since: number
@@ -62,6 +64,7 @@ function loadSigningKey(file: string): SigningKey | string {
       kid,
       alg,
       thumbprint: known.thumbprint,
+      jwk: known.jwk,
       file,
       since: mtimeMs,
       signJwt: signWith(key),
