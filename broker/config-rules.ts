@@ -1,6 +1,7 @@
 import { accessRules } from './access-rules.ts'
 import type { ConfigFile, UpstreamFile } from './config-schema.ts'
 import { bears, expandGrants, type GrantLine, type UpstreamGrant } from './grants.ts'
+import { keyRules } from './keys-config.ts'
 import { listenRules } from './listen-rules.ts'
 import { PROFILES, type Profile } from './profiles.ts'
 import { coverage } from './scopes.ts'
@@ -18,7 +19,7 @@ export function crossCheck(config: ConfigFile): Complaint[] {
   return [
     ...issuerRules(config),
     ...listenRules(config),
-    ...keySetRules(config),
+    ...keyRules(config),
     ...Object.entries(config.upstreams).flatMap(([id, upstream]) =>
       upstreamRules(id, upstream, config),
     ),
@@ -47,16 +48,6 @@ function issuerRules({ issuer }: ConfigFile): Complaint[] {
         'must be an https URL without a path (http on a loopback address), as new URL().origin writes it',
     },
   ]
-}
-
-function keySetRules({ keys }: ConfigFile): Complaint[] {
-  return Object.entries(keys).flatMap(([environment, { jwksUrl }]) => {
-    if (jwksUrl === undefined) return []
-    const url = URL.canParse(jwksUrl) ? new URL(jwksUrl) : null
-    if (url && isSafeUrl(url) && !url.hash && !url.username && !url.password) return []
-    const message = 'must be an https URL (http on a loopback address) without user or fragment'
-    return [{ at: `/keys/${environment}/jwksUrl`, message }]
-  })
 }
 
 function upstreamRules(id: string, upstream: UpstreamFile, { keys }: ConfigFile): Complaint[] {
@@ -88,7 +79,7 @@ function upstreamRules(id: string, upstream: UpstreamFile, { keys }: ConfigFile)
 /** What an upstream needs beyond its form, unless it is switched off. */
 function usedUpstreamRules(
   at: string,
-  { tokenEndpoint, environment, reason }: UpstreamFile,
+  { tokenEndpoint, environment, reason, keySource, pinnedKids }: UpstreamFile,
   keys: ConfigFile['keys'],
 ): Complaint[] {
   const complaints: Complaint[] = []
@@ -97,6 +88,10 @@ function usedUpstreamRules(
   if (tokenEndpoint === undefined) {
     const message = 'is missing; ask the EHR for it: npm run -s broker -- discover FHIR-BASE'
     complaints.push({ at: `${at}/tokenEndpoint`, message })
+  }
+  if ((keySource === 'pinned') !== (pinnedKids !== undefined)) {
+    const message = 'keySource: pinned and pinnedKids belong together'
+    complaints.push({ at: `${at}/pinnedKids`, message })
   }
   if (!keys[environment]) {
     const message = `needs the private keys of ${environment}: keys.${environment}.folder`

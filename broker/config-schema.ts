@@ -1,6 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { ALGS } from '../keys-pipeline/algorithms.ts'
 import { CALLER_ALGS } from './caller-keys.ts'
+import { KeyFolder, KidList } from './keys-config.ts'
 import { PROFILES, type ProfileName } from './profiles.ts'
 
 const closed = { additionalProperties: false }
@@ -28,25 +29,6 @@ const Labels = Type.Record(
   { ...closed, description: 'Names and values of your own.' },
 )
 
-const KeyFolder = Type.Object(
-  {
-    folder: Type.String({
-      minLength: 1,
-      description: 'Folder of private keys (PEM or JWK), mode 0700, files 0600.',
-    }),
-    jwksUrl: Type.Optional(
-      Type.String({ description: 'Where the public halves are published: what EHRs fetch.' }),
-    ),
-    signWith: Type.Optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
-        description:
-          'Where the folder holds several keys of one algorithm: the kid that signs, for each.',
-      }),
-    ),
-  },
-  closed,
-)
-
 /** One upstream, in the config file or in a file of its own. */
 export const UpstreamSchema = Type.Object(
   {
@@ -72,6 +54,12 @@ export const UpstreamSchema = Type.Object(
     labels: Type.Optional(Labels),
     scopes: ScopeList,
     alg: Type.Optional(Type.Enum(ALGS)),
+    keySource: Type.Optional(
+      Type.Enum(['url', 'pinned'], {
+        description: 'pinned: it has loaded our keys by hand, and fetches no URL.',
+      }),
+    ),
+    pinnedKids: Type.Optional(KidList),
     assertionAudience: Type.Optional(
       Type.Object(
         { value: Type.String({ minLength: 1 }), reason: Type.String({ minLength: 1 }) },
@@ -284,6 +272,7 @@ export const ConfigSchema = Type.Object(
     upstreamFolder: Type.Optional(FilePath),
     workloadIssuers: Type.Optional(Type.Record(Type.String(Id), WorkloadIssuer, closed)),
     services: Type.Record(Type.String(Id), Service, closed),
+    state: Type.Optional(FilePath),
     sharedCache: Type.Optional(SharedCache),
     traces: Type.Optional(Traces),
     metrics: Type.Optional(Type.Object({ listen: MetricsListener }, closed)),

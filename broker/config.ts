@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs'
-import { dirname, relative } from 'node:path'
+import { dirname, join, parse, relative } from 'node:path'
 import type { Environment } from '../keys-pipeline/key-set.ts'
 import type { CallerRules } from './access/access.ts'
 import type { ServiceRules } from './access/policy.ts'
@@ -8,9 +8,11 @@ import { type AdminAddress, settleAdmin } from './admin-config.ts'
 import { authoritiesFault, identityFault } from './certificates.ts'
 import { type ConfigFiles, openConfigFiles } from './config-files.ts'
 import { type Complaint, crossCheck, isOn } from './config-rules.ts'
+import type { ConfigFile } from './config-schema.ts'
 import type { Placed } from './config-source.ts'
 import { isPrivate } from './files.ts'
 import { expandGrants } from './grants.ts'
+import { type KeySource, settleKeys } from './keys-config.ts'
 import { type Listen, settleListen } from './listen-config.ts'
 import { type MetricsAddress, settleMetrics } from './metrics-config.ts'
 import { PROFILES, type Profile } from './profiles.ts'
@@ -29,6 +31,8 @@ export interface Config {
   admin: AdminAddress
   audit: { file: string; fsync: boolean }
   keys: ReadonlyMap<Environment, KeySource>
+  /** Folder of what was seen and signed, which survives a restart. */
+  state: string
   upstreams: ReadonlyMap<string, Upstream>
   disabled: ReadonlyMap<string, DisabledUpstream>
   services: ReadonlyMap<string, ServiceRules>
@@ -40,13 +44,6 @@ export interface Config {
   metrics: MetricsAddress | null
   /** Files and folders that it was made from, absolute: another config may come of a change to one of them. */
   sources: readonly string[]
-}
-
-/** One environment's keys: the private halves, and where the public ones are published, if that is known. */
-export interface KeySource {
-  folder: string
-  signWith: readonly string[]
-  jwksUrl: string | null
 }
 
 /** Every complaint about a config at once; it ends the process with 78 (EX_CONFIG). */
@@ -135,10 +132,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     if (fault !== null) complaints.push({ at, message: fault })
     return { cert: cert ?? '', key: key ?? '' }
   }
-  const environments = Object.entries(file.keys) as [
-    Environment,
-    { folder: string; signWith?: string[]; jwksUrl?: string },
-  ][]
+  const keys = settleKeys(file.keys, { pathAt, readAuthorities })
   const [on, off] = splitBy(Object.entries(file.upstreams), ([, each]) => isOn(each))
   const upstreams = on.map(([id, each]): [string, Upstream] => {
     const profileName = each.profile
@@ -149,6 +143,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
       {
         ...{ id, fhirBase, tokenEndpoint, clientId, environment, scopes, profileName, profile },
         alg: each.alg ?? profile.alg,
+        pinnedKids: each.keySource === 'pinned' ? (each.pinnedKids ?? []) : null,
         assertionAudience: each.assertionAudience ?? null,
         ca: each.ca === undefined ? null : readAuthorities(each.ca, `/upstreams/${id}/ca`),
         identity: each.clientCertificate
@@ -166,16 +161,8 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     listen: settleListen(file.listen, { pathAt, readIdentity, readAuthorities, complaints }),
     admin: settleAdmin(file.admin, given => pathAt('/admin', given), read, complaints),
     audit: { file: pathAt('/audit/file', file.audit.file), fsync: file.audit.fsync ?? false },
-    keys: new Map(
-      environments.map(([name, each]) => [
-        name,
-        {
-          folder: pathAt('/keys', each.folder),
-          signWith: each.signWith ?? [],
-          jwksUrl: each.jwksUrl ?? null,
-        },
-      ]),
-    ),
+    keys,
+    state: stateFolder(file, pathAt),
     upstreams: new Map(upstreams),
     disabled: new Map(off.map(([id, { fhirBase, reason = '' }]) => [id, { id, fhirBase, reason }])),
     services: new Map(
@@ -197,12 +184,22 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     sources: [
       ...new Set([
         ...sources,
-        ...environments.map(([, { folder }]) => pathAt('/keys', folder)),
+        ...[...keys.values()].flatMap(({ folder, standbyFolder }) => [
+          folder,
+          standbyFolder ?? folder,
+        ]),
         ...named,
       ]),
     ],
   }
   return { config, complaints }
+}
+
+/** Beside the audit, where the broker may write, and by its name, which is one broker's alone. */
+function stateFolder({ state, audit }: ConfigFile, pathAt: ConfigFiles['pathAt']): string {
+  if (state !== undefined) return pathAt('/state', state)
+  const { dir, name } = parse(pathAt('/audit/file', audit.file))
+  return join(dir, `${name}-state`)
 }
 
 function splitBy<T>(all: readonly T[], is: (one: T) => boolean): [T[], T[]] {

@@ -1,57 +1,74 @@
+import type { Environment } from '../keys-pipeline/key-set.ts'
+import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Complaint } from './config-rules.ts'
-import { BrokerError } from './errors.ts'
-import { chooseKey, strangeKids } from './keys/choose.ts'
+import { asBrokerError, ERRORS } from './errors.ts'
+import type { Log } from './keys/alarms.ts'
+import type { HeldKey } from './keys/environment.ts'
 import { loadSigningKeys, type SigningKey } from './keys/signing-keys.ts'
-import type { Upstream } from './upstream/upstream.ts'
+import { openStateFolder, type StateFolder } from './keys/state-file.ts'
 
-/** By upstream id. */
-export type Signers = ReadonlyMap<string, SigningKey>
+/** The private keys of each environment. */
+export type Signers = ReadonlyMap<Environment, readonly HeldKey[]>
 
-/** The key that signs for each upstream, with every complaint about the key folders. */
-export function loadSigners(config: Config): {
-  signers: Signers
-  complaints: Complaint[]
-} {
+/** The private keys of each environment, with every complaint about the key folders. */
+export function loadSigners(config: Config): { signers: Signers; complaints: Complaint[] } {
   const complaints: Complaint[] = []
-  const rings = new Map(
-    [...config.keys].map(([environment, { folder, signWith }]) => {
-      const loaded = loadSigningKeys(folder)
-      complaints.push(
-        ...loaded.complaints.map(message => ({ at: `/keys/${environment}/folder`, message })),
-      )
-      return [environment, { keys: loaded.keys, signWith }]
-    }),
-  )
-  const signers = new Map<string, SigningKey>()
-  for (const [environment, { keys, signWith }] of rings) {
-    const message = strangeKids({ keys, signWith })
-    if (message !== null) complaints.push({ at: `/keys/${environment}/signWith`, message })
+  const load = (folder: string, role: HeldKey['role'], at: string): HeldKey[] => {
+    const loaded = loadSigningKeys(folder)
+    complaints.push(...loaded.complaints.map(message => ({ at, message })))
+    return loaded.keys.map(key => ({ key, role }))
+  }
+  const signers = new Map<Environment, HeldKey[]>()
+  for (const [environment, { folder, standbyFolder }] of config.keys) {
+    const at = `/keys/${environment}`
+    const held = [
+      ...load(folder, 'signer', `${at}/folder`),
+      ...(standbyFolder === null ? [] : load(standbyFolder, 'standby', `${at}/standbyFolder`)),
+    ]
+    complaints.push(...twiceIn(held).map(message => ({ at: `${at}/folder`, message })))
+    signers.set(environment, held)
   }
   for (const { id, environment, alg } of config.upstreams.values()) {
-    const ring = rings.get(environment)
-    if (!ring || ring.keys.length === 0) continue
-    const chosen = chooseKey(environment, alg, ring)
-    if (typeof chosen === 'string') complaints.push({ at: `/upstreams/${id}`, message: chosen })
-    else signers.set(id, chosen)
+    const keys = (signers.get(environment) ?? []).filter(({ role }) => role === 'signer')
+    if (keys.length === 0 || keys.some(({ key }) => key.alg === alg)) continue
+    const message = `there is no ${alg} key for ${environment}`
+    complaints.push({ at: `/upstreams/${id}`, message })
   }
   return { signers, complaints }
 }
 
-/** By the very upstream of one generation, so that a request that began under it ends under it. */
-const SIGNERS = new WeakMap<Upstream, SigningKey>()
-
-/** What a generation made its upstreams of signs for them, whatever comes after. */
-export function bindSigners(upstreams: ReadonlyMap<string, Upstream>, signers: Signers): void {
-  for (const [id, upstream] of upstreams) {
-    const signer = signers.get(id)
-    if (signer) SIGNERS.set(upstream, signer)
-  }
+/** One key in two files, or one kid for two keys: nobody could say which is meant. */
+function twiceIn(held: readonly HeldKey[]): string[] {
+  const twins = (one: SigningKey, other: SigningKey): boolean =>
+    one.thumbprint === other.thumbprint || one.kid === other.kid
+  return held.flatMap(({ key }, index) => {
+    const before = held.slice(0, index).find(each => twins(each.key, key))
+    if (!before) return []
+    const what = before.key.thumbprint === key.thumbprint ? 'key' : 'kid'
+    return [`${before.key.file} and ${key.file} have the same ${what}`]
+  })
 }
 
-/** Refused: `signing_failed` where there is no key. */
-export function signerOf(upstream: Upstream): SigningKey {
-  const signer = SIGNERS.get(upstream)
-  if (!signer) throw new BrokerError('signing_failed', { upstream: upstream.id })
-  return signer
+/** The folder of what was seen and signed, for this process alone; null with a complaint where it is not to be had. */
+export function claimState(
+  { state: folder }: Config,
+  clock: Clock,
+  log: Pick<Log, 'error'>,
+): { states: StateFolder | null; complaints: Complaint[] } {
+  try {
+    const states = openStateFolder(folder, {
+      now: () => clock().wall,
+      onSetAside: facts =>
+        log.error({ code: 'state_unreadable', ...facts }, ERRORS.state_unreadable.says),
+    })
+    return { states, complaints: [] }
+  } catch (error) {
+    const { code, message, facts } = asBrokerError(error)
+    const why = facts['reason'] === undefined ? code : `${code}, ${facts['reason']}`
+    return {
+      states: null,
+      complaints: [{ at: '/state', message: `${folder}: ${message} (${why})` }],
+    }
+  }
 }

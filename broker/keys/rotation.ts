@@ -49,7 +49,8 @@ export function chooseSigners(situation: Situation): Map<string, Choice | null> 
   return new Map(situation.upstreams.map(each => [each.id, chooseFor(each, situation, isOpenFor)]))
 }
 
-function chooseFor(
+/** As `chooseSigners`, for one of its upstreams, by the waves of all. */
+export function chooseFor(
   upstream: UpstreamFacts,
   situation: Situation,
   isOpenFor: IsOpenFor,

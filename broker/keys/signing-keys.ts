@@ -10,7 +10,6 @@ import type { Signer } from '../upstream/assertion.ts'
 /** A private key that can sign and cannot be read back. */
 export interface SigningKey extends Signer {
   alg: Alg
-  thumbprint: string
   file: string
   /** When its file was last written; milliseconds since the epoch. */
   since: number
@@ -65,7 +64,7 @@ function loadSigningKey(file: string): SigningKey | string {
       thumbprint: known.thumbprint,
       file,
       since: mtimeMs,
-      signJwt: signWith(key, kid, alg),
+      signJwt: signWith(key),
     }
   } catch {
     // OpenSSL's message may quote the file.
@@ -91,6 +90,6 @@ function openPrivateKey(text: string): {
 }
 
 const signWith =
-  (key: KeyObject, kid: string, alg: Alg): Signer['signJwt'] =>
-  ({ typ }, claims) =>
-    new SignJWT({ ...claims }).setProtectedHeader({ alg, kid, typ }).sign(key)
+  (key: KeyObject): Signer['signJwt'] =>
+  (header, claims) =>
+    new SignJWT({ ...claims }).setProtectedHeader(header).sign(key)

@@ -6,7 +6,13 @@ import type { Watched } from './sightings.ts'
 export interface KeyState {
   /** From when on what is here is complete: before, anything may have been signed by any key. */
   since: number
+  /** Where it was watched; null where it was not. */
+  url: string | null
   watched: Watched
+  /** By thumbprint, when each key was made, as far as was known when it was first seen here. */
+  created: Readonly<Record<string, number>>
+  /** By thumbprint, the kid and alg under which the live set had it last: what an EHR knows it by. */
+  published: Readonly<Record<string, { kid: string; alg: Alg }>>
   /** By upstream id. */
   records: Readonly<Record<string, KeyRecord>>
   /** By thumbprint. */

@@ -219,7 +219,7 @@ describe('the manifests for Kubernetes', () => {
   test('the config of the ConfigMap is one, and its keys are read as Kubernetes mounts them', () => {
     const config = readConfig(writeConfig(scratch()))
     const { signers, complaints } = loadSigners(config)
-    expect([complaints, [...signers.keys()]]).toEqual([[], ['example-hospital']])
+    expect([complaints, signers.get('production')?.length]).toEqual([[], 1])
     expect(config.issuer).toBe(`https://${of<Manifest>('Service').metadata.name}.default.svc:8443`)
   })
 

@@ -25,7 +25,7 @@ export async function startDaemon(
   const port = await freePort()
   const issuer = `http://127.0.0.1:${port}`
   const world = await makeWorld({
-    delay,
+    ...{ delay, stateless: true },
     prepare: async (file, folder) => {
       file.issuer = issuer
       file.listen = { port }

@@ -9,6 +9,7 @@ export const upstreamStatus = (parts: Partial<UpstreamStatus> = {}): UpstreamSta
   profile: 'epic',
   kid: 'kid-1',
   keySince: '2026-11-01T00:00:00.000Z',
+  ...{ because: 'newest', signsSince: '2026-11-02T00:00:00.000Z' },
   state: 'untried',
   lastSuccess: null,
   lastFailure: null,
@@ -29,6 +30,6 @@ export const statusWith = (
   config: 'c0ffee'.repeat(10),
   configRefused: null,
   upstreams,
-  ...{ disabled: [], refusals: [] },
+  ...{ keys: [], disabled: [], refusals: [] },
   ...parts,
 })
