@@ -18,7 +18,10 @@ export interface StepPorts {
   newId: () => string
   makePair: MakePair
   /** Where private keys of an environment lie. */
-  foldersOf: (environment: Environment) => { folder: string; standbyFolder: string | null }
+  foldersOf: (environment: Environment) => {
+    folder: string | null
+    standbyFolder: string | null
+  }
   /** Null where a person publishes. */
   publisher: () => Publisher | null
   /** One token of the upstream, with the key that signs for it now. */
@@ -79,7 +82,7 @@ async function make(rotation: Rotation, { environment, keys, ports }: Room): Pro
     null
   if (made !== null) return record(made)
   if (folder === null)
-    return waiting('private_key_needed', { alg: rotation.alg, folder, reason: 'no standbyFolder' })
+    return waiting('private_key_needed', { alg: rotation.alg, folder, reason: 'no folder' })
   try {
     return record(await makeKey(folder, rotation, ports.makePair))
   } catch (error) {
@@ -197,7 +200,13 @@ async function withdraw(key: KeyFacts, room: Room): Promise<Done> {
 }
 
 async function archive(key: KeyFacts, { environment, keys, ports }: Room): Promise<Done> {
-  const held = keys.taken().held.find(each => each.key.thumbprint === key.thumbprint)
+  const all = keys.taken().held
+  const held = all.find(each => each.key.thumbprint === key.thumbprint)
+  // A folder without a key for its upstreams is refused at the next start.
+  const isLast = !all.some(
+    each => each !== held && each.role === 'signer' && each.key.alg === held?.key.alg,
+  )
+  if (held?.role === 'signer' && isLast) return done(LOOK_AGAIN)
   const file = held ? putAway(held.key.file) : null
   if (file !== null) ports.log.info({ environment, kid: key.kid, file }, 'private key put away')
   return done(LOOK_AGAIN)

@@ -1,6 +1,6 @@
 import type { Environment } from '../../keys-pipeline/key-set.ts'
 import type { Clock } from '../clock.ts'
-import { asBrokerError, BrokerError } from '../errors.ts'
+import { asBrokerError } from '../errors.ts'
 import type { Log } from './alarms.ts'
 import { carryOut, type StepPorts } from './carry-out.ts'
 import type { EnvironmentKeys } from './environment.ts'
@@ -64,7 +64,7 @@ export function openController(ports: Ports): Controller {
     if (rotations !== null && !keys.keep({ rotations })) return
     const steps = stepsFor(keys)
     const { isDue, keepOnly } = notesOf(environment)
-    warnOfOvertaken(environment, keys, notesOf(environment))
+    warnOfOvertaken(keys, notesOf(environment))
     keepOnly(new Set([...steps.map(nameOf), ...keys.state().withdrawals.map(overtakenName)]))
     const due = steps.filter(step => isDue(nameOf(step)))
     const [next] = due.filter(step => step.do !== 'ask')
@@ -109,7 +109,7 @@ function nameOf(step: Step): string {
 }
 
 /** A release is for good; where the key is needed again all the same, its removal must be stopped by a person. */
-function warnOfOvertaken(environment: Environment, keys: EnvironmentKeys, notes: Notes): void {
+function warnOfOvertaken(keys: EnvironmentKeys, notes: Notes): void {
   for (const withdrawal of keys.state().withdrawals) {
     const key = keys.situation().keys.find(each => each.thumbprint === withdrawal.thumbprint)
     if (!key || key.revokedAt !== null) continue

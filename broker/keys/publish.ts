@@ -1,4 +1,5 @@
 import { PipelineError } from '../../keys-pipeline/errors.ts'
+import type { GitHubOptions } from '../../keys-pipeline/github/client.ts'
 import type { KeyChange } from '../../keys-pipeline/github/key-changes.ts'
 import { BrokerError } from '../errors.ts'
 
@@ -19,9 +20,9 @@ export interface RepositoryAccess {
   repository: string
   /** Of the API; null for api.github.com. */
   baseUrl: string | null
-  /** Asked for each proposal, since tokens end. Refused: `proposal_failed`. */
-  token: () => Promise<string>
   fetch: typeof globalThis.fetch
+  /** How GitHub's library paces what it writes, where that is not as GitHub asks. */
+  pacing?: GitHubOptions['pacing']
 }
 
 /** The caller tries again by itself, and later; a wait in here would hold up its end. */
@@ -31,26 +32,55 @@ const AT_ONCE = {
 }
 
 /** GitHub's libraries are loaded when there is something to propose, and never where there is not. */
-export const openPublisher = (access: RepositoryAccess): Publisher => ({
-  propose: async change => {
-    const { repository, baseUrl, token, fetch } = access
-    const [{ openGitHub }, { proposeKeys }] = await Promise.all([
-      import('../../keys-pipeline/github/client.ts'),
-      import('../../keys-pipeline/github/proposal.ts'),
-    ])
-    try {
-      const github = openGitHub({
-        ...{ repository, token: await token(), fetch, pacing: AT_ONCE },
-        ...(baseUrl !== null && { baseUrl }),
-      })
-      const { did, ...proposed } = await proposeKeys(github, [change])
-      if (!('number' in proposed)) return { did: 'unneeded' }
-      const { number, url } = proposed
-      return { did, number, url } as Proposal
-    } catch (error) {
-      if (!(error instanceof PipelineError)) throw error
-      const [{ code, message, fix } = { code: 'internal', message: '', fix: '' }] = error.findings
-      throw new BrokerError('proposal_failed', { repository, finding: code, message, fix })
-    }
-  },
+async function open(
+  { repository, baseUrl, fetch, pacing = AT_ONCE }: RepositoryAccess,
+  token: string,
+) {
+  const { openGitHub } = await import('../../keys-pipeline/github/client.ts')
+  return openGitHub({
+    ...{ repository, token, fetch, pacing },
+    ...(baseUrl !== null && { baseUrl }),
+  })
+}
+
+/** `token` is asked for each proposal, since tokens end. */
+export const openPublisher = (
+  access: RepositoryAccess,
+  token: () => Promise<string>,
+): Publisher => ({
+  propose: change =>
+    refusing(access, async () => {
+      const { proposeKeys } = await import('../../keys-pipeline/github/proposal.ts')
+      const proposed = await proposeKeys(await open(access, await token()), [change])
+      if (proposed.did === 'unneeded') return proposed
+      const { did, number, url } = proposed
+      return { did, number, url }
+    }),
 })
+
+/** What a proposal needs, in that repository alone. */
+const PERMISSIONS = { contents: 'write', pull_requests: 'write' } as const
+
+/** A token of an app's installation for its JWT. Refused: `proposal_failed`. */
+export const installationToken =
+  (access: RepositoryAccess, installationId: number) =>
+  (jwt: string): Promise<{ token: string; expiresAt: string }> =>
+    refusing(access, async () => {
+      const { octokit, repo } = await open(access, jwt)
+      const { data } = await octokit.rest.apps.createInstallationAccessToken({
+        installation_id: installationId,
+        ...{ repositories: [repo], permissions: PERMISSIONS },
+      })
+      return { token: data.token, expiresAt: data.expires_at }
+    })
+
+async function refusing<T>({ repository }: RepositoryAccess, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof PipelineError)) throw error
+    const [first] = error.findings
+    const { code: finding = null, message: said = null, fix = null } = first ?? {}
+    throw new BrokerError('proposal_failed', { repository, finding, said, fix })
+  }
+}

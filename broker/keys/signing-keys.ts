@@ -22,11 +22,18 @@ const KEY_FILE = /\.(pem|jwk\.json)$/
 /** Bytes. An RSA key of 16,384 bits as PEM is 13 KB. */
 const MOST_BYTES = 64 * 1024
 
+interface Loaded {
+  keys: SigningKey[]
+  complaints: string[]
+  /** There is no key, and that is all there is to complain of. */
+  isEmpty: boolean
+}
+
 /**
  * The private keys of a folder, with every complaint about it. A file that others may read is refused, as OpenSSH
  * refuses it. A JWK keeps its kid and alg; a PEM gets its thumbprint and the default algorithm of its type.
  */
-export function loadSigningKeys(folder: string): { keys: SigningKey[]; complaints: string[] } {
+export function loadSigningKeys(folder: string): Loaded {
   let names: string[]
   try {
     names = readdirSync(folder).filter(name => KEY_FILE.test(name) && !name.startsWith('.'))
@@ -34,14 +41,19 @@ export function loadSigningKeys(folder: string): { keys: SigningKey[]; complaint
     return {
       keys: [],
       complaints: [`${folder} cannot be read (${(error as NodeJS.ErrnoException).code})`],
+      isEmpty: false,
     }
   }
   if (names.length === 0)
-    return { keys: [], complaints: [`${folder} holds no private key (*.pem, *.jwk.json)`] }
+    return {
+      ...{ keys: [], isEmpty: true },
+      complaints: [`${folder} holds no private key (*.pem, *.jwk.json)`],
+    }
   const loaded = names.sort().map(name => loadSigningKey(join(folder, name)))
   return {
     keys: loaded.filter(each => typeof each !== 'string'),
     complaints: loaded.filter(each => typeof each === 'string'),
+    isEmpty: false,
   }
 }
 

@@ -1,3 +1,4 @@
+import type { KeyRoutes } from '../../broker/http/key-routes.ts'
 import type { Status, UpstreamStatus } from '../../broker/status.ts'
 
 /** An upstream that nobody has asked yet, with what a test changes. */
@@ -33,3 +34,15 @@ export const statusWith = (
   ...{ keys: [], disabled: [], refusals: [] },
   ...parts,
 })
+
+/** A broker about whose keys nothing is to be said. */
+export const NO_KEYS: KeyRoutes = {
+  overview: () => [],
+  orders: {
+    rotate: () => [],
+    revoke: () => {
+      throw new Error('not here')
+    },
+    release: () => Promise.reject(new Error('not here')),
+  },
+}
