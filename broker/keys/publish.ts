@@ -21,22 +21,20 @@ export interface RepositoryAccess {
   /** Of the API; null for api.github.com. */
   baseUrl: string | null
   fetch: typeof globalThis.fetch
-  /** How GitHub's library paces what it writes, where that is not as GitHub asks. */
-  pacing?: GitHubOptions['pacing']
+  /** How GitHub's library waits between two writes, where that is not as GitHub asks. */
+  throttle?: NonNullable<GitHubOptions['pacing']>['throttle']
 }
 
 /** The caller tries again by itself, and later; a wait in here would hold up its end. */
 const AT_ONCE = {
-  retry: { enabled: false },
+  retry: { retries: 0 },
   throttle: { onRateLimit: () => false, onSecondaryRateLimit: () => false },
 }
 
 /** GitHub's libraries are loaded when there is something to propose, and never where there is not. */
-async function open(
-  { repository, baseUrl, fetch, pacing = AT_ONCE }: RepositoryAccess,
-  token: string,
-) {
+async function open({ repository, baseUrl, fetch, throttle }: RepositoryAccess, token: string) {
   const { openGitHub } = await import('../../keys-pipeline/github/client.ts')
+  const pacing = { ...AT_ONCE, throttle: { ...AT_ONCE.throttle, ...throttle } }
   return openGitHub({
     ...{ repository, token, fetch, pacing },
     ...(baseUrl !== null && { baseUrl }),

@@ -35,6 +35,8 @@ interface Options {
   folder?: string
   clock?: MovedClock
   makePair?: MakePair
+  /** The watch has not looked yet. */
+  isBlind?: boolean
 }
 
 /** A rotation with real keys, files and pull requests, whose time, people and hospitals a test plays. */
@@ -111,7 +113,10 @@ export function rotationRoom(options: Options = {}): RotationRoom {
   const publisher: Publisher | null =
     github &&
     openPublisher(
-      { repository: REPOSITORY, baseUrl: github.url, fetch: globalThis.fetch, pacing: UNPACED },
+      {
+        ...{ repository: REPOSITORY, baseUrl: github.url, fetch: globalThis.fetch },
+        throttle: UNPACED.throttle,
+      },
       async () => 'a-token',
     )
   const settled: RotationRules = { every: null, standby: false, ...rules }
@@ -162,7 +167,7 @@ export function rotationRoom(options: Options = {}): RotationRoom {
     })
   }
   reload()
-  look()
+  if (!options.isBlind) look()
   const stop = (): void => states.close()
   onTestFinished(stop)
   return {
