@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { describe, expect, test } from 'vitest'
@@ -6,38 +6,19 @@ import { newPairBeside } from '../../../keys-pipeline/key-pair.ts'
 import { judgeChange } from '../../../keys-pipeline/policy.ts'
 import { type GitHubServer, githubForEach, type ServerFault } from '../../support/github-server.ts'
 import { freshEc, SET_URL } from '../../support/keys.ts'
+import { ALG, GUARD, publicKeysIn, REST, UPSTREAMS } from '../../support/rotation-engine.ts'
 import {
-  ALG,
   FIRST,
-  GUARD,
   lifecycleIn,
   merge,
-  publicKeysIn,
-  REST,
   type RotationRoom,
   rotationRoom,
-  supply,
+  settledRoom,
 } from '../../support/rotation-room.ts'
 
 const server = githubForEach()
-const UPSTREAMS = ['a', 'b']
-
-/** The first key is live and proven, and both hospitals have taken it. */
-function settled(options: Parameters<typeof rotationRoom>[0] = {}): RotationRoom {
-  const room = rotationRoom({ github: server(), upstreams: UPSTREAMS, ...options })
-  room.clock.advance(GUARD)
-  room.look()
-  accepted(room)
-  return room
-}
-
-function accepted({ keys }: RotationRoom): void {
-  for (const id of UPSTREAMS) {
-    const { thumbprint } = keys.handOf(id)?.key ?? { thumbprint: '' }
-    keys.signing(thumbprint)
-    keys.answered(id, thumbprint, 'accepted')
-  }
-}
+const settled = (options: Partial<Parameters<typeof settledRoom>[0]> = {}): RotationRoom =>
+  settledRoom({ github: server(), ...options })
 
 /** A new key is live and signs everywhere, and the old one has rested. */
 async function switched(room: RotationRoom): Promise<void> {
@@ -155,12 +136,12 @@ test('by schedule a key is replaced when it is so many days old, and a standby i
   // The second was proposed beside the first, and has to take in what was merged meanwhile.
   merge(server(), room.clock.now())
   expect(room.live()).toHaveLength(3)
-  const roles = Object.values(room.lifecycle()).map(({ role }) => role)
+  const roles = Object.values(lifecycleIn(server().git.files('main'))).map(({ role }) => role)
   expect(roles.sort()).toEqual(['signer', 'signer', 'standby'])
 })
 
 describe('what GitHub refuses is told once and tried again later, until it goes', () => {
-  const PULLS = /^GET .*\/pulls$/
+  const FIRST_CALL = /^GET \/repos\/[^/]+\/[^/]+$/
   test.each<[string, ServerFault, string]>([
     [
       'a token that has ended',
@@ -197,7 +178,7 @@ describe('what GitHub refuses is told once and tried again later, until it goes'
   ])('%s', async (_, fault, finding) => {
     const room = settled()
     room.orders.rotate('nonprod', null)
-    server().faults.push({ ...fault, at: PULLS }, { ...fault, at: PULLS })
+    server().faults.push({ ...fault, at: FIRST_CALL }, { ...fault, at: FIRST_CALL })
     await room.tick(4)
     expect(server().pulls).toEqual([])
     expect(faultsIn(room)).toEqual(['proposal_failed'])
@@ -315,8 +296,8 @@ describe('a folder that cannot be written', () => {
     expect(room.told.find(({ facts }) => 'step' in facts)?.facts).toMatchObject({
       ...{ alg: ALG, folder: place, reason: 'EACCES' },
     })
-    supply(place, 'ours.jwk.json', { ...freshEc().secret, kid: 'supplied', alg: ALG })
-    chmodSync(join(place, 'ours.jwk.json'), 0o600)
+    const supplied = { ...freshEc().secret, kid: 'supplied', alg: ALG }
+    writeFileSync(join(place, 'ours.jwk.json'), JSON.stringify(supplied), { mode: 0o600 })
     await room.tick(4)
     expect(room.files()).toHaveLength(2)
     merge(server(), room.clock.now())
