@@ -116,19 +116,21 @@ export function settleRotation(
   const { repository, baseUrl = null, ca, tokenFile, app } = github
   const at = '/rotation/github'
   const { pathAt, readSecret, readAuthorities, complaints } = tools
-  if (tokenFile !== undefined) {
-    const text = readSecret(tokenFile, `${at}/tokenFile`).toString('utf8').trim()
-    if (text !== '' && !/^[\x21-\x7e]+$/.test(text))
-      complaints.push({ at: `${at}/tokenFile`, message: 'must hold one token and nothing else' })
+  /** What cannot be read has its complaint already. */
+  const judge = (
+    file: string,
+    place: string,
+    is: (text: string) => boolean,
+    must: string,
+  ): void => {
+    const before = complaints.length
+    const text = readSecret(file, place).toString('utf8').trim()
+    if (complaints.length === before && !is(text)) complaints.push({ at: place, message: must })
   }
-  if (app !== undefined) {
-    const pem = readSecret(app.keyFile, `${at}/app/keyFile`).toString('utf8')
-    if (pem !== '' && !isRsaKey(pem))
-      complaints.push({
-        at: `${at}/app/keyFile`,
-        message: 'must hold the app’s private key in PEM',
-      })
-  }
+  if (tokenFile !== undefined)
+    judge(tokenFile, `${at}/tokenFile`, isToken, 'must hold one token and nothing else')
+  if (app !== undefined)
+    judge(app.keyFile, `${at}/app/keyFile`, isRsaKey, 'must hold the app’s private key in PEM')
   return {
     ...{ every, standby },
     github: {
@@ -143,6 +145,8 @@ export function settleRotation(
     },
   }
 }
+
+const isToken = (text: string): boolean => /^[\x21-\x7e]+$/.test(text)
 
 function isRsaKey(pem: string): boolean {
   try {

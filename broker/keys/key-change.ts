@@ -62,9 +62,12 @@ export const removeByHand = (
 ): string[] => {
   const because = release === null ? '--emergency' : `--release ${release}`
   return [
-    `npm run -s keys -- retire ${quoted(kid)} --environment ${environment} --reason ${quoted(reason)} ${because}`,
+    `npm run -s keys -- retire --environment ${environment} --reason ${quoted(reason)} ${because} ${argument(kid)}`,
   ]
 }
+
+/** No option, whatever it begins with. */
+const argument = (text: string): string => `${text.startsWith('-') ? '-- ' : ''}${quoted(text)}`
 
 /** As a POSIX shell reads it. */
 const quoted = (text: string): string =>
