@@ -72,9 +72,12 @@ export function chooseFor(
   const newest = newestOf(proven)
   const inUse = signers.find(({ thumbprint }) => thumbprint === record.inUse) ?? null
   const isTaken = inUse !== null && inUse.thumbprint in record.accepted
-  if (newest === null) return isTaken ? choice(inUse, 'in_use') : unproven(signers, situation)
-  const isHeld =
-    inUse !== null && (proven.includes(inUse) || (isTaken && !wasSeenGone(inUse, situation)))
+  const isKept = isTaken && !wasSeenGone(inUse, situation)
+  if (newest === null) {
+    if (isKept) return choice(inUse, 'in_use')
+    return oldestLive(signers, situation) ?? unseen(signers, isTaken ? inUse : null)
+  }
+  const isHeld = inUse !== null && (proven.includes(inUse) || isKept)
   // What is newer than any that is proven stays.
   const stays = isHeld && (!isNewer(newest, inUse) || !isOpenFor(newest, upstream))
   const wanted = stays ? inUse : newest
@@ -94,12 +97,14 @@ function wasSeenGone({ thumbprint }: KeyFacts, { watched }: Situation): boolean 
   return liveSince === null && lastAbsent !== null
 }
 
-/** The oldest that is live; where none is known to be, and none is known not to be, the oldest of all. */
-function unproven(signers: readonly KeyFacts[], { watched }: Situation): Choice | null {
-  const live = signers.filter(({ thumbprint }) => watched.sightings[thumbprint]?.liveSince != null)
-  const oldest = newestOf(live, -1)
-  return oldest ? choice(oldest, 'unproven') : choice(newestOf(signers, -1), 'unseen')
+function oldestLive(signers: readonly KeyFacts[], { watched }: Situation): Choice | null {
+  const live = signers.filter(key => sightingOf(watched, key.thumbprint).liveSince !== null)
+  return choice(newestOf(live, -1), 'unproven')
 }
+
+/** None is known to be live: what was accepted, else the oldest of all. */
+const unseen = (signers: readonly KeyFacts[], taken: KeyFacts | null): Choice | null =>
+  taken ? choice(taken, 'in_use') : choice(newestOf(signers, -1), 'unseen')
 
 const choice = (key: KeyFacts | null, because: Because): Choice | null => key && { key, because }
 
