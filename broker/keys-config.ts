@@ -28,6 +28,7 @@ export const KeyFolder = Type.Object(
       Type.String({ description: 'Where the public halves are published: what EHRs fetch.' }),
     ),
     ca: Type.Optional(FilePath),
+    family: Type.Optional(Type.Union([Type.Literal(4), Type.Literal(6)])),
     watch: Type.Optional(Period(3600)),
     guard: Type.Optional(Period(MONTH)),
     liveSince: Type.Optional(
@@ -56,6 +57,8 @@ export interface KeySource {
   jwksUrl: string | null
   /** PEM of the authorities trusted for `jwksUrl`; null for the system's. */
   ca: string | null
+  /** The one IP version over which `jwksUrl` is looked at; null for those that there are. */
+  family: 4 | 6 | null
   /** Seconds between two looks at `jwksUrl`; null where the watch decides. */
   watch: number | null
   /** Seconds that a key must be live before it signs; null where that is worked out. */
@@ -71,7 +74,7 @@ export function keyRules({ keys }: ConfigFile): Complaint[] {
   return Object.entries(keys).flatMap(([environment, each]) => {
     const at = `/keys/${environment}`
     const complaints: Complaint[] = []
-    const { jwksUrl, ca, watch, liveSince = {} } = each
+    const { jwksUrl, ca, family, watch, liveSince = {} } = each
     const url = jwksUrl !== undefined && URL.canParse(jwksUrl) ? new URL(jwksUrl) : null
     if (
       jwksUrl !== undefined &&
@@ -80,7 +83,7 @@ export function keyRules({ keys }: ConfigFile): Complaint[] {
       const message = 'must be an https URL (http on a loopback address) without user or fragment'
       complaints.push({ at: `${at}/jwksUrl`, message })
     }
-    for (const [name, given] of Object.entries({ ca, watch }))
+    for (const [name, given] of Object.entries({ ca, family, watch }))
       if (given !== undefined && jwksUrl === undefined)
         complaints.push({ at: `${at}/${name}`, message: 'is for jwksUrl, which is not there' })
     for (const [kid, { time }] of Object.entries(liveSince))
@@ -111,6 +114,7 @@ export function settleKeys(
           each.standbyFolder === undefined ? null : tools.pathAt('/keys', each.standbyFolder),
         jwksUrl: each.jwksUrl ?? null,
         ca: each.ca === undefined ? null : tools.readAuthorities(each.ca, `/keys/${name}/ca`),
+        family: each.family ?? null,
         watch: each.watch ?? null,
         guard: each.guard ?? null,
         liveSince: new Map(

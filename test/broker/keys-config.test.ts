@@ -13,7 +13,11 @@ test.each<[string, object, string[]]>([
   ['a URL with a user', { jwksUrl: 'https://a:b@keys.example.com/' }, ['jwksUrl']],
   ['a URL with a fragment', { jwksUrl: `${jwksUrl}#x` }, ['jwksUrl']],
   ['no URL', { jwksUrl: 'keys' }, ['jwksUrl']],
-  ['what is for a URL, without one', { ca: 'ca.pem', watch: 5 }, ['ca', 'watch']],
+  [
+    'what is for a URL, without one',
+    { ca: 'ca.pem', family: 4, watch: 5 },
+    ['ca', 'family', 'watch'],
+  ],
   [
     'a moment that is none',
     { liveSince: { kid: { time: '2026-13-01T00:00Z', reason: 'r' } } },
@@ -41,7 +45,14 @@ test('what is left out is null, and paths are absolute', () => {
   }
   const settled = settleKeys(keys, tools)
   expect(settled.get('nonprod')).toEqual({
-    ...{ folder: '/at/private', standbyFolder: null, jwksUrl: null, ca: null, watch: null },
+    ...{
+      folder: '/at/private',
+      standbyFolder: null,
+      jwksUrl: null,
+      ca: null,
+      watch: null,
+      family: null,
+    },
     ...{ guard: null, liveSince: new Map(), heldElsewhere: [] },
   })
   expect(settled.get('production')).toMatchObject({
