@@ -216,9 +216,12 @@ describe('the manifests for Kubernetes', () => {
     expect(container?.livenessProbe.httpGet.path).toBe('/healthz')
   })
 
-  test('the config of the ConfigMap is one, and its keys are read as Kubernetes mounts them', () => {
-    const config = readConfig(writeConfig(scratch()))
-    const { signers, complaints } = loadSigners(config)
+  test('the config of the ConfigMap is one, and its keys are read as Kubernetes mounts them', async () => {
+    const folder = scratch()
+    const config = readConfig(writeConfig(folder))
+    // Kubernetes mounts it read-only, which no mode can open; here root may write into it.
+    chmodSync(join(folder, 'etc', 'lockstep-keys'), 0o700)
+    const { signers, complaints } = await loadSigners(config)
     expect([complaints, [...signers.keys()]]).toEqual([[], ['example-hospital']])
     expect(config.issuer).toBe(`https://${of<Manifest>('Service').metadata.name}.default.svc:8443`)
   })
