@@ -67,7 +67,7 @@ export function openSessions(library: Cryptoki, label: string, firstPin: string)
 
   const open = (): OpenSession => {
     const slot = slotOf(library, label)
-    const handle = library.C_OpenSession(slot, CK.CKF_SERIAL_SESSION | CK.CKF_RW_SESSION)
+    const handle = library.C_OpenSession(slot, CK.CKF_SERIAL_SESSION)
     try {
       login(handle)
       const session = { library, handle, slot }
@@ -131,11 +131,18 @@ function slotOf(library: Cryptoki, label: string): Handle {
   return slot.slot
 }
 
-/** The slots with a token in them, each with its label, which the standard fills up with blanks. */
+/**
+ * The slots with a token in them, each with its label, which the standard fills up with blanks. One whose token cannot be
+ * asked, as where it has just been taken out, is none.
+ */
 export function labelledSlots(library: Cryptoki): { slot: Handle; label: string }[] {
-  return library
-    .C_GetSlotList(true)
-    .map(slot => ({ slot, label: library.C_GetTokenInfo(slot).label.trimEnd() }))
+  return library.C_GetSlotList(true).flatMap(slot => {
+    try {
+      return [{ slot, label: library.C_GetTokenInfo(slot).label.trimEnd() }]
+    } catch {
+      return []
+    }
+  })
 }
 
 function closeQuietly(library: Cryptoki, session: Handle): void {

@@ -79,7 +79,11 @@ function openSlot(
     const there = known.length === 0 ? 'no token at all' : known.join(', ')
     return { setting: '/token', message: `is no token of the library, which has ${there}` }
   }
-  if (others.length > 0) return { setting: '/token', message: `${all.length} tokens are called so` }
+  if (others.length > 0)
+    return {
+      setting: '/token',
+      message: `${others.length + 1} tokens of the library are called so`,
+    }
   const sessions = tokens.get(name) ?? openSessions(library, label, pin)
   sessions.setPin(pin)
   tokens.set(name, sessions)

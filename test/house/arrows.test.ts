@@ -34,7 +34,7 @@ const PURE = [
 const HATCH = ['algorithms', 'jwk', 'key-set', 'published', 'errors', 'words'].map(
   name => `keys-pipeline/${name}.ts`,
 )
-const ROOMS = ['access', 'tokens', 'upstream', 'keys', 'http', 'diagnosis', 'catalogue'].map(
+const ROOMS = ['access', 'tokens', 'upstream', 'keys', 'pkcs11', 'http', 'diagnosis', 'catalogue'].map(
   name => `broker/${name}`,
 )
 
