@@ -32,6 +32,7 @@ export interface Cryptoki {
     template: Attribute[],
   ) => { type: number; value: Buffer }[]
   C_SetAttributeValue: (session: Handle, object: Handle, template: Attribute[]) => void
+  C_DestroyObject: (session: Handle, object: Handle) => void
   C_SignInit: (session: Handle, mechanism: { mechanism: number }, key: Handle) => void
   C_SignAsync: (session: Handle, data: Buffer, space: Buffer) => Promise<Buffer>
   C_GenerateKeyPairAsync: (

@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { onTestFinished } from 'vitest'
+import type { SigningKey } from '../../broker/keys/signing-keys.ts'
 import type { TokenSource } from '../../broker/keys-config.ts'
 import { CK, type Cryptoki, openLibrary } from '../../broker/pkcs11/cryptoki.ts'
 import { labelledSlots } from '../../broker/pkcs11/sessions.ts'
-import { closeTokens } from '../../broker/pkcs11/token.ts'
+import { closeTokens, loadTokenKeys } from '../../broker/pkcs11/token.ts'
+import type { Pair } from './keys.ts'
 import { PROJECT } from './processes.ts'
 
 export const SOFTHSM = '/usr/lib/softhsm/libsofthsm2.so'
@@ -104,6 +106,19 @@ export function softToken(settings = ''): SoftToken {
     },
   }
 }
+
+/** The one key of a token that holds one, loaded. */
+export async function onlyKey(token: SoftToken): Promise<SigningKey> {
+  const { keys, complaints } = await loadTokenKeys(token.source)
+  const [key, ...others] = keys
+  if (!key || others.length + complaints.length > 0)
+    throw new Error(`${keys.length} keys, ${JSON.stringify(complaints)}`)
+  return key
+}
+
+/** PKCS#8, as SoftHSM imports it. */
+export const pemOf = ({ privateKey }: Pair): string =>
+  privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 
 /** The library as it is loaded in this process, with what only tests do to it. */
 const inProcess = async () =>
