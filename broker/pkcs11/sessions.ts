@@ -13,8 +13,8 @@ export interface Sessions {
   use: <T>(work: (session: OpenSession) => Promise<T>) => Promise<T>
   /** The keys as they are now. */
   reread: () => Promise<{ keys: readonly TokenKey[]; complaints: readonly string[] }>
-  /** From the next login on. What was refused before is offered once more. */
-  setPin: (pin: string) => void
+  /** From the next login on. What was refused before is offered once more. Answers with the PIN before. */
+  setPin: (pin: string) => string
 }
 
 /** What a token has no session for, or a session of it could not do: the library's word for it. */
@@ -33,6 +33,8 @@ const LANES = 4
 
 interface Lane {
   session: OpenSession | null
+  /** Which reading of the token's keys the session was opened for. */
+  read: number
   /** Done when the lane is free. */
   tail: Promise<unknown>
 }
@@ -44,12 +46,13 @@ interface Lane {
  */
 export function openSessions(library: Cryptoki, label: string, firstPin: string): Sessions {
   const lanes: Lane[] = Array.from({ length: LANES }, () => ({
-    session: null,
+    ...{ session: null, read: 0 },
     tail: Promise.resolve(),
   }))
   let pin = firstPin
   let refused: TokenFault | null = null
   let next = 0
+  let reads = 0
 
   const login = (session: Handle): void => {
     if (refused) throw refused
@@ -78,25 +81,28 @@ export function openSessions(library: Cryptoki, label: string, firstPin: string)
     }
   }
 
-  const drop = (lane: Lane): void => {
-    if (lane.session) closeQuietly(library, lane.session.handle)
+  // The new one first: with the last session of a process its login ends, and a new PIN may not be the right one.
+  const renew = (lane: Lane): OpenSession => {
+    const { session: before } = lane
     lane.session = null
+    try {
+      lane.session = open()
+      lane.read = reads
+      return lane.session
+    } finally {
+      if (before) closeQuietly(library, before.handle)
+    }
   }
 
   const inLane = async <T>(lane: Lane, work: (session: OpenSession) => Promise<T>): Promise<T> => {
-    const once = async (): Promise<T> => {
-      lane.session ??= open()
-      return work(lane.session)
-    }
     try {
-      return await once()
+      return await work(lane.session && lane.read === reads ? lane.session : renew(lane))
     } catch {
-      drop(lane)
+      // Once more, in a new session.
     }
     try {
-      return await once()
+      return await work(renew(lane))
     } catch (error) {
-      drop(lane)
       throw error instanceof TokenFault ? error : new TokenFault(ckrOf(error) ?? 'unknown')
     }
   }
@@ -112,12 +118,14 @@ export function openSessions(library: Cryptoki, label: string, firstPin: string)
     use,
     reread: () => {
       // A key that has come since is known to no open session.
-      for (const lane of lanes) lane.tail = lane.tail.then(() => drop(lane))
+      reads++
       return use(async ({ keys, complaints }) => ({ keys, complaints }))
     },
     setPin: given => {
+      const before = pin
       pin = given
       refused = null
+      return before
     },
   }
 }

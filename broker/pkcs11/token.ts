@@ -25,6 +25,7 @@ export async function loadTokenKeys(
   const opened = await openToken(source)
   if ('message' in opened) return { keys: [], complaints: [opened] }
   const { sessions, offered } = opened
+  const before = sessions.setPin(source.pin.text)
   try {
     const { keys, complaints } = await sessions.reread()
     const all = complaints.map((message): TokenComplaint => ({ setting: '/token', message }))
@@ -36,6 +37,8 @@ export async function loadTokenKeys(
       complaints: [...all, ...made.filter(each => 'message' in each)],
     }
   } catch (error) {
+    // The config is not taken, and the one before may still sign.
+    sessions.setPin(before)
     return { keys: [], complaints: [loginFault(source, error)] }
   }
 }
@@ -85,7 +88,6 @@ function openSlot(
       message: `${others.length + 1} tokens of the library are called so`,
     }
   const sessions = tokens.get(name) ?? openSessions(library, label, pin)
-  sessions.setPin(pin)
   tokens.set(name, sessions)
   return { sessions, offered: library.C_GetMechanismList(found.slot) }
 }

@@ -50,7 +50,7 @@ export interface SoftToken {
   /** Deleted, and every session with it. */
   remove: () => Promise<void>
   /** And ends every session. */
-  changePin: (pin: string) => Promise<void>
+  changePin: (pin: string, before?: string) => Promise<void>
 }
 
 /** `settings` are lines of SoftHSM's configuration. */
@@ -96,11 +96,11 @@ export function softToken(settings = ''): SoftToken {
       run('softhsm2-util', ['--delete-token', '--token', LABEL])
       await reset()
     },
-    changePin: async pin => {
+    changePin: async (pin, before = PIN) => {
       const library = await inProcess()
       for (const { slot } of labelledSlots(library).filter(each => each.label === LABEL)) {
         const session = library.C_OpenSession(slot, CK.CKF_SERIAL_SESSION | CK.CKF_RW_SESSION)
-        library.C_SetPIN(session, PIN, pin)
+        library.C_SetPIN(session, before, pin)
       }
       await reset()
     },

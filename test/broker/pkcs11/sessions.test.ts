@@ -46,14 +46,25 @@ test('a PIN that was refused is not offered again until the config is loaded aga
   const token = softToken()
   token.put(pemOf(rsaPair()))
   const key = await onlyKey(token)
+  const outcome = () => assertionBy(key).catch(error => error.facts.reason)
   await token.changePin('99887766')
-  const reasons: unknown[] = []
-  for (let times = 0; times < 20; times++)
-    reasons.push(await assertionBy(key).catch(error => error.facts.reason))
-  expect(new Set(reasons)).toEqual(new Set(['CKR_PIN_INCORRECT']))
+  expect(await outcome()).toBe('CKR_PIN_INCORRECT')
+  // It would open the token now, if it were offered.
+  await token.changePin(PIN, '99887766')
+  for (let times = 0; times < 10; times++) expect(await outcome()).toBe('CKR_PIN_INCORRECT')
+  expect((await loadTokenKeys(token.source)).complaints).toEqual([])
+  expect(await outcome()).toContain('.')
+})
+
+test('a new PIN counts from the next login on, and the login that is there stays', async () => {
+  const token = softToken()
+  token.put(pemOf(rsaPair()))
+  const key = await onlyKey(token)
   const pin = { ...token.source.pin, text: '99887766' }
   expect((await loadTokenKeys({ ...token.source, pin })).complaints).toEqual([])
-  expect(await assertionBy(key)).toContain('.')
+  const before = await assertionBy(key)
+  await token.changePin('99887766')
+  expect(await assertionBy(key)).toBe(before)
 })
 
 test('a key that comes into the token is there at the next load, and the others sign on', async () => {
@@ -66,5 +77,17 @@ test('a key that comes into the token is there at the next load, and the others 
     'ES384',
     'RS384',
   ])
+  expect(await assertionBy(key)).toBe(before)
+})
+
+test('a PIN that is wrong when it is loaded takes nothing from the keys that are there', async () => {
+  const token = softToken()
+  token.put(pemOf(rsaPair()))
+  const key = await onlyKey(token)
+  const before = await assertionBy(key)
+  await token.endSessions()
+  const pin = { ...token.source.pin, text: '99887766' }
+  const { complaints } = await loadTokenKeys({ ...token.source, pin })
+  expect(complaints.map(each => each.setting)).toEqual(['/pinFile'])
   expect(await assertionBy(key)).toBe(before)
 })
