@@ -1,3 +1,4 @@
+import { shown } from '../../keys-pipeline/errors.ts'
 import { BrokerError } from '../errors.ts'
 import type { SigningKey } from '../keys/signing-keys.ts'
 import type { TokenSource } from '../keys-config.ts'
@@ -79,7 +80,7 @@ function openSlot(
   const [found, ...others] = all.filter(each => each.label === label)
   if (found === undefined) {
     const known = all.map(each => each.label).filter(each => each !== '')
-    const there = known.length === 0 ? 'no token at all' : known.join(', ')
+    const there = known.length === 0 ? 'no token at all' : shown(known.join(', '))
     return { setting: '/token', message: `is no token of the library, which has ${there}` }
   }
   if (others.length > 0)
