@@ -1,6 +1,7 @@
 import { accessRules } from './access-rules.ts'
 import type { ConfigFile, UpstreamFile } from './config-schema.ts'
 import { bears, expandGrants, type GrantLine, type UpstreamGrant } from './grants.ts'
+import { keyRules } from './keys-config.ts'
 import { listenRules } from './listen-rules.ts'
 import { PROFILES, type Profile } from './profiles.ts'
 import { coverage } from './scopes.ts'
@@ -18,7 +19,7 @@ export function crossCheck(config: ConfigFile): Complaint[] {
   return [
     ...issuerRules(config),
     ...listenRules(config),
-    ...keySetRules(config),
+    ...keyRules(config.keys),
     ...Object.entries(config.upstreams).flatMap(([id, upstream]) =>
       upstreamRules(id, upstream, config),
     ),
@@ -47,16 +48,6 @@ function issuerRules({ issuer }: ConfigFile): Complaint[] {
         'must be an https URL without a path (http on a loopback address), as new URL().origin writes it',
     },
   ]
-}
-
-function keySetRules({ keys }: ConfigFile): Complaint[] {
-  return Object.entries(keys).flatMap(([environment, { jwksUrl }]) => {
-    if (jwksUrl === undefined) return []
-    const url = URL.canParse(jwksUrl) ? new URL(jwksUrl) : null
-    if (url && isSafeUrl(url) && !url.hash && !url.username && !url.password) return []
-    const message = 'must be an https URL (http on a loopback address) without user or fragment'
-    return [{ at: `/keys/${environment}/jwksUrl`, message }]
-  })
 }
 
 function upstreamRules(id: string, upstream: UpstreamFile, { keys }: ConfigFile): Complaint[] {
@@ -99,7 +90,7 @@ function usedUpstreamRules(
     complaints.push({ at: `${at}/tokenEndpoint`, message })
   }
   if (!keys[environment]) {
-    const message = `needs the private keys of ${environment}: keys.${environment}.folder`
+    const message = `needs the private keys of ${environment}: keys.${environment}.folder or .pkcs11`
     complaints.push({ at: `${at}/environment`, message })
   }
   return complaints

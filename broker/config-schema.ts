@@ -1,6 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { ALGS } from '../keys-pipeline/algorithms.ts'
 import { CALLER_ALGS } from './caller-keys.ts'
+import { KeySettings } from './keys-config.ts'
 import { PROFILES, type ProfileName } from './profiles.ts'
 
 const closed = { additionalProperties: false }
@@ -26,25 +27,6 @@ const Labels = Type.Record(
   Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$' }),
   Type.String({ pattern: '^[A-Za-z0-9._-]{1,63}$' }),
   { ...closed, description: 'Names and values of your own.' },
-)
-
-const KeyFolder = Type.Object(
-  {
-    folder: Type.String({
-      minLength: 1,
-      description: 'Folder of private keys (PEM or JWK), mode 0700, files 0600.',
-    }),
-    jwksUrl: Type.Optional(
-      Type.String({ description: 'Where the public halves are published: what EHRs fetch.' }),
-    ),
-    signWith: Type.Optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
-        description:
-          'Where the folder holds several keys of one algorithm: the kid that signs, for each.',
-      }),
-    ),
-  },
-  closed,
 )
 
 /** One upstream, in the config file or in a file of its own. */
@@ -277,7 +259,7 @@ export const ConfigSchema = Type.Object(
       closed,
     ),
     keys: Type.Object(
-      { production: Type.Optional(KeyFolder), nonprod: Type.Optional(KeyFolder) },
+      { production: Type.Optional(KeySettings), nonprod: Type.Optional(KeySettings) },
       closed,
     ),
     upstreams: Type.Optional(Type.Record(Type.String(Id), UpstreamSchema, closed)),

@@ -11,6 +11,7 @@ import { type Complaint, crossCheck, isOn } from './config-rules.ts'
 import type { Placed } from './config-source.ts'
 import { isPrivate } from './files.ts'
 import { expandGrants } from './grants.ts'
+import { type KeySource, settleKeys } from './keys-config.ts'
 import { type Listen, settleListen } from './listen-config.ts'
 import { type MetricsAddress, settleMetrics } from './metrics-config.ts'
 import { PROFILES, type Profile } from './profiles.ts'
@@ -42,13 +43,6 @@ export interface Config {
   sources: readonly string[]
 }
 
-/** One environment's keys: the private halves, and where the public ones are published, if that is known. */
-export interface KeySource {
-  folder: string
-  signWith: readonly string[]
-  jwksUrl: string | null
-}
-
 /** Every complaint about a config at once; it ends the process with 78 (EX_CONFIG). */
 export class ConfigError extends Error {
   readonly code = 'config_invalid'
@@ -76,20 +70,39 @@ const CONCURRENCY = 4
 
 /**
  * The config file and the folder of upstreams that it may name, checked against one schema and against each other.
- * `inspect` adds what others find wrong with it (the key folders, the audit file), so that it all comes at once.
  *
  * @throws ConfigError with every complaint
  */
-export function readConfig(
+export function readConfig(path: string): Config {
+  return open(path).finish([])
+}
+
+/**
+ * As `readConfig`; `inspect` adds what others find wrong with it (the keys, the audit file), so that it all comes at
+ * once.
+ *
+ * @throws ConfigError with every complaint
+ */
+export async function readConfigWith(
   path: string,
-  inspect: (config: Config) => Complaint[] = () => [],
-): Config {
+  inspect: (config: Config) => Promise<Complaint[]>,
+): Promise<Config> {
+  const { config, finish } = open(path)
+  return finish(await inspect(config))
+}
+
+function open(path: string): { config: Config; finish: (found: Complaint[]) => Config } {
   const files = openConfigFiles(path)
   if (Array.isArray(files)) throw new ConfigError(path, files)
   const { config, complaints } = settle(files)
-  const all = [...crossCheck(files.file), ...complaints, ...inspect(config)]
-  if (all.length > 0) throw new ConfigError(path, all.map(files.place))
-  return config
+  return {
+    config,
+    finish: found => {
+      const all = [...crossCheck(files.file), ...complaints, ...found]
+      if (all.length > 0) throw new ConfigError(path, all.map(files.place))
+      return config
+    },
+  }
 }
 
 /** Files that the config names are read here, so that a missing one is a complaint and not a crash later. */
@@ -135,10 +148,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     if (fault !== null) complaints.push({ at, message: fault })
     return { cert: cert ?? '', key: key ?? '' }
   }
-  const environments = Object.entries(file.keys) as [
-    Environment,
-    { folder: string; signWith?: string[]; jwksUrl?: string },
-  ][]
+  const { keys, sources: folders } = settleKeys(file.keys, { pathAt, readSecret, complaints })
   const [on, off] = splitBy(Object.entries(file.upstreams), ([, each]) => isOn(each))
   const upstreams = on.map(([id, each]): [string, Upstream] => {
     const profileName = each.profile
@@ -166,16 +176,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     listen: settleListen(file.listen, { pathAt, readIdentity, readAuthorities, complaints }),
     admin: settleAdmin(file.admin, given => pathAt('/admin', given), read, complaints),
     audit: { file: pathAt('/audit/file', file.audit.file), fsync: file.audit.fsync ?? false },
-    keys: new Map(
-      environments.map(([name, each]) => [
-        name,
-        {
-          folder: pathAt('/keys', each.folder),
-          signWith: each.signWith ?? [],
-          jwksUrl: each.jwksUrl ?? null,
-        },
-      ]),
-    ),
+    keys,
     upstreams: new Map(upstreams),
     disabled: new Map(off.map(([id, { fhirBase, reason = '' }]) => [id, { id, fhirBase, reason }])),
     services: new Map(
@@ -194,13 +195,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     metrics: file.metrics
       ? settleMetrics(file.metrics.listen, { read, readIdentity, complaints })
       : null,
-    sources: [
-      ...new Set([
-        ...sources,
-        ...environments.map(([, { folder }]) => pathAt('/keys', folder)),
-        ...named,
-      ]),
-    ],
+    sources: [...new Set([...sources, ...folders, ...named])],
   }
   return { config, complaints }
 }

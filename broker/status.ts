@@ -63,7 +63,7 @@ export interface StatusPorts {
   startedAt: number
   config: Pick<Config, 'generation' | 'upstreams' | 'disabled'>
   configRefused: Status['configRefused']
-  keyOf: (upstream: Upstream) => { kid: string; since: number } | null
+  keyOf: (upstream: Upstream) => { kid: string; since: number | null } | null
   causesOf: (upstream: Upstream) => LikelyCause[]
   breakerOf: (upstream: Upstream) => BreakerState
   refusals: () => Refused[]
@@ -102,9 +102,9 @@ function standingOf(
   const key = keyOf(upstream)
   return {
     ...{ id, fhirBase, environment, clientId, profile: profileName },
-    ...{ kid: key?.kid ?? null, keySince: key && iso(key.since) },
+    ...{ kid: key?.kid ?? null, keySince: isoIfAny(key?.since ?? null) },
     state: stateOf(lastSuccess, failures),
-    lastSuccess: lastSuccess === null ? null : iso(lastSuccess),
+    lastSuccess: isoIfAny(lastSuccess),
     lastFailure: lastFailure && {
       time: iso(lastFailure.at),
       code: lastFailure.code,
@@ -121,3 +121,4 @@ function stateOf(lastSuccess: number | null, failures: number): UpstreamStatus['
 
 const seconds = (milliseconds: number): number => Math.max(0, Math.floor(milliseconds / 1000))
 const iso = (wall: number): string => new Date(wall).toISOString()
+const isoIfAny = (wall: number | null): string | null => (wall === null ? null : iso(wall))

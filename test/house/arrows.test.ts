@@ -34,9 +34,16 @@ const PURE = [
 const HATCH = ['algorithms', 'jwk', 'key-set', 'published', 'errors', 'words'].map(
   name => `keys-pipeline/${name}.ts`,
 )
-const ROOMS = ['access', 'tokens', 'upstream', 'keys', 'http', 'diagnosis', 'catalogue'].map(
-  name => `broker/${name}`,
-)
+const ROOMS = [
+  'access',
+  'tokens',
+  'upstream',
+  'keys',
+  'pkcs11',
+  'http',
+  'diagnosis',
+  'catalogue',
+].map(name => `broker/${name}`)
 
 /** The assembly: app.ts, and what it shares with the commands. */
 const ASSEMBLY = ['app', 'signers', 'examine-upstream'].map(name => `broker/${name}.ts`)
