@@ -1,8 +1,8 @@
 import type { Environment } from '../keys-pipeline/key-set.ts'
+import type { AlarmCode } from './alarm-table.ts'
 import { type Clock, remaining } from './clock.ts'
 import type { Config, ConfigError } from './config.ts'
 import type { ErrorCode } from './errors.ts'
-import type { AlarmCode } from './keys/alarms.ts'
 import type { EnvironmentKeys, Hand } from './keys/environment.ts'
 import type { Because } from './keys/rotation.ts'
 import type { Refused } from './recent-refusals.ts'
@@ -146,7 +146,7 @@ function standingOf(
     ...{ kid: hand?.key.kid ?? null, keySince: facts ? iso(facts.created) : null },
     ...{ because: hand?.because ?? null, signsSince: asked ? iso(asked.first) : null },
     state: stateOf(lastSuccess, failures),
-    lastSuccess: lastSuccess === null ? null : iso(lastSuccess),
+    lastSuccess: isoIfAny(lastSuccess),
     lastFailure: lastFailure && {
       time: iso(lastFailure.at),
       code: lastFailure.code,
@@ -169,13 +169,13 @@ function keysOf(
   const counts = Map.groupBy(hands, thumbprint => thumbprint)
   return {
     ...{ environment, jwksUrl: url },
-    ...{ lastRound: isoOrNull(watched.lastRound), lastTold: isoOrNull(watched.lastTold) },
+    ...{ lastRound: isoIfAny(watched.lastRound), lastTold: isoIfAny(watched.lastTold) },
     alarms: alarms().map(({ code, since, about }) => ({ code, since: iso(since), about })),
     keys: keys.map(({ kid, thumbprint, alg, role, isHere, created, revokedAt }) => ({
       ...{ kid, thumbprint, alg, role, here: isHere, created: iso(created) },
-      liveSince: isoOrNull(watched.sightings[thumbprint]?.liveSince),
-      lastSigned: isoOrNull(lastSigned[thumbprint]),
-      revoked: isoOrNull(revokedAt),
+      liveSince: isoIfAny(watched.sightings[thumbprint]?.liveSince),
+      lastSigned: isoIfAny(lastSigned[thumbprint]),
+      revoked: isoIfAny(revokedAt),
       signsFor: counts.get(thumbprint)?.length ?? 0,
     })),
   }
@@ -188,5 +188,5 @@ function stateOf(lastSuccess: number | null, failures: number): UpstreamStatus['
 
 const seconds = (milliseconds: number): number => Math.max(0, Math.floor(milliseconds / 1000))
 const iso = (wall: number): string => new Date(wall).toISOString()
-const isoOrNull = (wall: number | null | undefined): string | null =>
+const isoIfAny = (wall: number | null | undefined): string | null =>
   wall === null || wall === undefined ? null : iso(wall)

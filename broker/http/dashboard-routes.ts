@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FastifyPluginCallback } from 'fastify'
@@ -7,7 +8,6 @@ const FOLDER = join(import.meta.dirname, '..', 'dashboard')
 /** By the path that they are served at. */
 const FILES = {
   '/': 'index.html',
-  '/style.css': 'style.css',
   '/icon.svg': 'icon.svg',
   '/main.js': 'main.js',
   '/elements.js': 'elements.js',
@@ -18,16 +18,20 @@ const FILES = {
 
 const TYPES: Readonly<Record<string, string>> = {
   html: 'text/html; charset=utf-8',
-  css: 'text/css; charset=utf-8',
   js: 'text/javascript; charset=utf-8',
   svg: 'image/svg+xml',
 }
+
+const read = (file: string): string => readFileSync(join(FOLDER, file), 'utf8')
+
+/** In the page itself: one journey less before the first paint. */
+const STYLE = read('style.css')
 
 /** Nothing but these files and the broker itself; text can never become markup. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
-  "style-src 'self'",
+  `style-src 'sha256-${hash('sha256', STYLE, 'base64')}'`,
   "img-src 'self'",
   "connect-src 'self'",
   "base-uri 'none'",
@@ -48,7 +52,7 @@ export const dashboardRoutes: FastifyPluginCallback<{ asksToken: boolean }> = (
   done,
 ) => {
   for (const [path, file] of Object.entries(FILES)) {
-    const text = readFileSync(join(FOLDER, file), 'utf8')
+    const text = read(file).replace('<style></style>', () => `<style>${STYLE}</style>`)
     const served = asksToken ? text.replace('<html lang="en">', ASKING) : text
     const type = TYPES[file.split('.').at(-1) ?? '']
     scope.get(path, async (_, reply) =>

@@ -11,7 +11,7 @@ import type { Proposal, Publisher } from './publish.ts'
 import { putAway } from './put-away.ts'
 import type { Rotation } from './state.ts'
 import { stateBy } from './statements.ts'
-import { keepWithdrawal, withdrawalOf } from './withdraw.ts'
+import { holdsFor, keepWithdrawal, withdrawalOf } from './withdraw.ts'
 
 export interface StepPorts {
   log: Log
@@ -21,6 +21,7 @@ export interface StepPorts {
   foldersOf: (environment: Environment) => {
     folder: string | null
     standbyFolder: string | null
+    passphrase: { text: string } | null
   }
   /** Null where a person publishes. */
   publisher: () => Publisher | null
@@ -57,6 +58,8 @@ export function carryOut(
       return propose(step, room)
     case 'withdraw':
       return withdraw(step.key, room)
+    case 'keep':
+      return keep(step.key, room)
     case 'archive':
       return archive(step.key, room)
     case 'ask':
@@ -74,17 +77,18 @@ const done = (again: number): Done => ({ waitsFor: null, again })
 
 /** A key that somebody has put there is as good as one that is made here. */
 async function make(rotation: Rotation, { environment, keys, ports }: Room): Promise<Done> {
-  const { folder: own, standbyFolder } = ports.foldersOf(environment)
+  const { folder: own, standbyFolder, passphrase } = ports.foldersOf(environment)
   const folder = rotation.role === 'standby' ? standbyFolder : own
+  const place = folder === null ? null : { folder, passphrase: passphrase?.text ?? null }
   const made =
-    (folder === null ? null : findMade(folder, rotation.id)) ??
+    (place === null ? null : findMade(place, rotation.id)) ??
     suppliedFor(rotation, keys)?.key.thumbprint ??
     null
   if (made !== null) return record(made)
-  if (folder === null)
+  if (place === null)
     return waiting('private_key_needed', { alg: rotation.alg, folder, reason: 'no folder' })
   try {
-    return record(await makeKey(folder, rotation, ports.makePair))
+    return record(await makeKey(place, rotation, ports.makePair))
   } catch (error) {
     if (!(error instanceof BrokerError && error.code === 'private_key_needed')) throw error
     return waiting(error.code, { alg: rotation.alg, ...error.facts })
@@ -198,6 +202,19 @@ async function withdraw(key: KeyFacts, room: Room): Promise<Done> {
     keep: number => keepWithdrawal(keys, { ...withdrawal, proposal: number }),
   })
 }
+
+/** A release is for good: where the key is needed again all the same, a person must stop its removal. */
+async function keep(key: KeyFacts, { keys }: Room): Promise<Done> {
+  const needed = holdsFor(key, keys).filter(({ why }) => NEEDED.has(why))
+  const before = keys.state().withdrawals.find(({ thumbprint }) => thumbprint === key.thumbprint)
+  if (needed.length === 0 || key.revokedAt !== null) return done(MINUTE)
+  return waiting('withdrawal_overtaken', {
+    ...{ kid: key.kid, why: needed.map(({ why }) => why).join() },
+    pull: before?.proposal ?? null,
+  })
+}
+
+const NEEDED: ReadonlySet<string> = new Set(['signing', 'fallback', 'pinned', 'no_successor'])
 
 async function archive(key: KeyFacts, { environment, keys, ports }: Room): Promise<Done> {
   const all = keys.taken().held

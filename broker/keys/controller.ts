@@ -7,7 +7,7 @@ import type { EnvironmentKeys } from './environment.ts'
 import { type Notes, openNotes, type Pace } from './notes.ts'
 import { planSteps, type Step } from './plan.ts'
 import { nextRotations, type RotationRules } from './wishes.ts'
-import { holdsFor } from './withdraw.ts'
+import { planFor } from './withdraw.ts'
 
 interface Ports extends StepPorts {
   clock: Clock
@@ -64,8 +64,7 @@ export function openController(ports: Ports): Controller {
     if (rotations !== null && !keys.keep({ rotations })) return
     const steps = stepsFor(keys)
     const { isDue, keepOnly } = notesOf(environment)
-    warnOfOvertaken(keys, notesOf(environment))
-    keepOnly(new Set([...steps.map(nameOf), ...keys.state().withdrawals.map(overtakenName)]))
+    keepOnly(new Set(steps.map(nameOf)))
     const due = steps.filter(step => isDue(nameOf(step)))
     const [next] = due.filter(step => step.do !== 'ask')
     if (next) await attempt(environment, keys, next)
@@ -90,14 +89,12 @@ const canRotate = (keys: EnvironmentKeys): boolean =>
   keys.state().url !== null && keys.situation().watched.lastTold !== null
 
 function stepsFor(keys: EnvironmentKeys): Step[] {
-  const { since, lastSigned, rotations } = keys.state()
-  const planned = planSteps({
-    ...{ situation: keys.situation(), choices: keys.choices(), rotations },
-    ledger: { since, lastSigned, replicas: [] },
-    isEverywhere: () => true,
-  })
+  const plan = planFor(keys)
+  const overtaken = planSteps(plan).filter(step => step.do === 'keep')
+  // What is proposed already is looked at again: it may be closed, or out of date.
+  const planned = planSteps({ ...plan, withdrawing: [] })
   // Whether somebody else still signs with a key of his is for him to know.
-  return planned.filter(
+  return [...overtaken, ...planned].filter(
     step => step.do !== 'withdraw' || step.key.isHere || step.key.revokedAt !== null,
   )
 }
@@ -107,26 +104,3 @@ function nameOf(step: Step): string {
   if (step.do === 'ask') return `ask ${step.upstream} ${step.key.thumbprint}`
   return `${step.do} ${step.key.thumbprint}`
 }
-
-/** A release is for good; where the key is needed again all the same, its removal must be stopped by a person. */
-function warnOfOvertaken(keys: EnvironmentKeys, notes: Notes): void {
-  for (const withdrawal of keys.state().withdrawals) {
-    const key = keys.situation().keys.find(each => each.thumbprint === withdrawal.thumbprint)
-    if (!key || key.revokedAt !== null) continue
-    const holds = holdsFor(key, keys).filter(({ why }) => NEEDED.has(why))
-    const name = overtakenName(withdrawal)
-    if (holds.length === 0) notes.rest(name, 0)
-    else {
-      const facts = {
-        kid: key.kid,
-        why: holds.map(({ why }) => why).join(),
-        number: withdrawal.proposal,
-      }
-      notes.wait(name, { code: 'withdrawal_overtaken', facts }, 0)
-    }
-  }
-}
-
-const NEEDED: ReadonlySet<string> = new Set(['signing', 'fallback', 'pinned', 'no_successor'])
-
-const overtakenName = ({ thumbprint }: { thumbprint: string }): string => `overtaken ${thumbprint}`

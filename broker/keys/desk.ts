@@ -19,7 +19,10 @@ import type { Seen, Watching } from './watch.ts'
 
 /** One generation of config and keys, as far as keys go. */
 export interface Generation {
-  keys: ReadonlyMap<Environment, KeyRules & { ca: string | null; watch: number | null }>
+  keys: ReadonlyMap<
+    Environment,
+    KeyRules & Pick<Watching, 'ca' | 'family'> & { watch: number | null }
+  >
   held: ReadonlyMap<Environment, readonly HeldKey[]>
   upstreams: ReadonlyMap<string, Upstream>
 }
@@ -110,13 +113,19 @@ export function openDesk(ports: Ports): Desk {
       new Map([...environments.values()].flatMap(each => acceptedIn(each.situation()))),
     watchings: () =>
       new Map(
-        [...current.keys].flatMap(([name, { jwksUrl: url, ca, watch: every }]) =>
+        [...current.keys].flatMap(([name, { jwksUrl: url, ca, family, watch: every }]) =>
           url === null
             ? []
             : [
                 [
                   name,
-                  { url, ca, every, isAwaiting: environments.get(name)?.isAwaiting() ?? false },
+                  {
+                    url,
+                    ca,
+                    family,
+                    every,
+                    isAwaiting: environments.get(name)?.isAwaiting() ?? false,
+                  },
                 ],
               ],
         ),

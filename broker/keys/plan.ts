@@ -15,6 +15,8 @@ export type Step =
   | { do: 'ask'; upstream: string; key: KeyFacts }
   /** The removal is to be proposed; `emergency` for a key that was revoked. */
   | { do: 'withdraw'; key: KeyFacts; emergency: boolean }
+  /** The removal that was proposed is to be taken back, since the key is needed again. */
+  | { do: 'keep'; key: KeyFacts }
   /** The private half is to be put away. */
   | { do: 'archive'; key: KeyFacts }
 
@@ -23,6 +25,8 @@ export interface Plan {
   choices: ReadonlyMap<string, Choice | null>
   ledger: Ledger
   rotations: readonly Rotation[]
+  /** Thumbprints of keys whose removal was proposed. */
+  withdrawing: readonly string[]
   /** Whether every replica can sign with the key. */
   isEverywhere: (thumbprint: string) => boolean
 }
@@ -50,7 +54,12 @@ export function planSteps(plan: Plan): Step[] {
       steps.push({ do: 'ask', upstream: id, key: choice.key })
   }
   const live = keys.filter(key => isLive(key, situation))
-  for (const key of live) if (mayGo(key, live, plan)) steps.push(withdrawal(key))
+  for (const key of live) {
+    const isGoing = plan.withdrawing.includes(key.thumbprint)
+    const may = mayGo(key, live, plan)
+    if (may && !isGoing) steps.push(withdrawal(key))
+    if (!may && isGoing) steps.unshift({ do: 'keep', key })
+  }
   for (const key of keys)
     if (key.isHere && wasLive(key, situation) && !isLive(key, situation) && isReplaced(key, plan))
       steps.push({ do: 'archive', key })

@@ -9,6 +9,8 @@ export interface Watching {
   url: string
   /** PEM of the authorities to trust; null for the system's. */
   ca: string | null
+  /** The one address family that is looked over; null for both. */
+  family: 4 | 6 | null
   /** Seconds between two rounds; null where the watch decides. */
   every: number | null
   /** A key is to appear there, or to go. */
@@ -99,8 +101,8 @@ type Memory = Map<string, Told>
 
 type RoundPorts = Pick<Ports, 'clock' | 'ways' | 'buster'> & { remembered: Memory; open: Set<Way> }
 
-async function lookRound({ url, ca }: Watching, ports: RoundPorts): Promise<Seen> {
-  const ways = await ports.ways(new URL(url), ca)
+async function lookRound({ url, ca, family }: Watching, ports: RoundPorts): Promise<Seen> {
+  const ways = await ports.ways(new URL(url), ca, family)
   const looks = await Promise.all(ways.map(way => lookBothWays(url, way, ports)))
   const all = looks.flat()
   const told = all.flatMap(({ seen }) => (isTold(seen) ? [seen] : []))

@@ -11,7 +11,8 @@ export interface Way {
   close: () => Promise<void>
 }
 
-export type Ways = (url: URL, ca: string | null) => Promise<Way[]>
+/** `family`: over that address family alone. */
+export type Ways = (url: URL, ca: string | null, family: 4 | 6 | null) => Promise<Way[]>
 
 /** Seconds for a whole answer. */
 const DEADLINE = 10
@@ -33,7 +34,7 @@ interface Address {
  */
 export const openWays =
   (elapsed: () => number, throughProxy: ((ca: string | null) => Dispatcher) | null): Ways =>
-  async (url, ca) => {
+  async (url, ca, only) => {
     const way = (name: Way['name'], dispatcher: Dispatcher): Way => ({
       name,
       visit: (at, headers) =>
@@ -41,7 +42,8 @@ export const openWays =
       close: () => dispatcher.destroy(),
     })
     if (throughProxy !== null) return [way('proxy', throughProxy(ca))]
-    const known = await addressesOf(url.hostname.replace(/^\[|\]$/g, ''))
+    const found = await addressesOf(url.hostname.replace(/^\[|\]$/g, ''))
+    const known = found.filter(({ family }) => only === null || family === only)
     const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80)
     const routed = await reachable(known, port)
     // Where nothing can be reached, the looks say so.

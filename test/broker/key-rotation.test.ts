@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
@@ -25,7 +25,8 @@ async function opened(edit: (file: ConfigFile, folder: string) => void): Promise
   const world = await makeWorld({
     alg: 'ES256',
     prepare: async (file, folder, _authority, jwksUrl) => {
-      fill(folder, { 'standby/.keep': '', 'settings.yaml': settingsFor(jwksUrl) })
+      mkdirSync(join(folder, 'standby'), { mode: 0o700 })
+      fill(folder, { 'settings.yaml': settingsFor(jwksUrl) })
       file.keys = { nonprod: { folder: 'private', jwksUrl, ca: 'ca.pem', guard: GUARD, watch: 30 } }
       edit(file, folder)
     },
@@ -53,15 +54,15 @@ function settingsFor(url: string): string {
 async function pass(world: World, seconds: number): Promise<void> {
   world.clock.advance(seconds)
   for (const name of ['key sets', 'keys', 'rotations']) {
-    reload(world)
+    await reload(world)
     await world.ticks.find(each => each.name === name)?.tick()
   }
 }
 
 /** The keys that are there now, taken as the daemon takes them. */
-function reload({ folder, take }: World): void {
+async function reload({ folder, take }: World): Promise<void> {
   const config = readConfig(join(folder, 'broker.yaml'))
-  const { signers, complaints } = loadSigners(config)
+  const { signers, complaints } = await loadSigners(config)
   expect(complaints).toEqual([])
   take(config, signers)
 }

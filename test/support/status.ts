@@ -1,5 +1,5 @@
 import type { KeyRoutes } from '../../broker/http/key-routes.ts'
-import type { Status, UpstreamStatus } from '../../broker/status.ts'
+import type { EnvironmentStatus, KeyStatus, Status, UpstreamStatus } from '../../broker/status.ts'
 
 /** An upstream that nobody has asked yet, with what a test changes. */
 export const upstreamStatus = (parts: Partial<UpstreamStatus> = {}): UpstreamStatus => ({
@@ -32,6 +32,21 @@ export const statusWith = (
   configRefused: null,
   upstreams,
   ...{ keys: [], disabled: [], refusals: [] },
+  ...parts,
+})
+
+export const keyStatus = (parts: Partial<KeyStatus> = {}): KeyStatus => ({
+  ...{ kid: 'kid-1', thumbprint: 'print-1', alg: 'RS384', role: 'signer', here: true },
+  ...{ created: '2026-11-01T00:00:00.000Z', liveSince: '2026-11-02T00:00:00.000Z' },
+  ...{ lastSigned: '2026-11-25T11:58:00.000Z', revoked: null, signsFor: 3 },
+  ...parts,
+})
+
+/** The keys of an environment whose set was seen a minute ago. */
+export const environmentStatus = (parts: Partial<EnvironmentStatus> = {}): EnvironmentStatus => ({
+  ...{ environment: 'production', jwksUrl: 'https://keys.example.com/jwks.json' },
+  ...{ lastRound: '2026-11-25T11:59:00.000Z', lastTold: '2026-11-25T11:59:00.000Z' },
+  ...{ alarms: [], keys: [] },
   ...parts,
 })
 

@@ -31,7 +31,7 @@ test('the metrics are given to whoever shows the token, and to nobody else', asy
   expect(await statusOf({ authorization: `Bearer ${TOKEN}` })).toBe(200)
 })
 
-test.each(['/', '/status', '/style.css', '/oauth2/token', '/metrics/x'])(
+test.each(['/', '/status', '/main.js', '/oauth2/token', '/metrics/x'])(
   '%s is not there',
   async url => {
     expect((await listener().inject(url)).statusCode).toBe(404)

@@ -9,7 +9,7 @@ import { upstream } from '../../support/upstream.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 const RULES = {
-  ...{ jwksUrl: null, ca: null, watch: null, guard: null },
+  ...{ jwksUrl: null, ca: null, watch: null, family: null, guard: null },
   ...{ liveSince: new Map(), heldElsewhere: [] },
 }
 
@@ -94,7 +94,10 @@ describe('only sets whose URL the config names are watched', () => {
     expect(made.watchings().size).toBe(0)
     const url = 'https://keys.example.com/jwks.json'
     made.take(generation('first', [upstream()], { jwksUrl: url, watch: 5 }))
-    expect(made.watchings().get('nonprod')).toEqual({ url, ca: null, every: 5, isAwaiting: true })
+    expect(made.watchings().get('nonprod')).toEqual({
+      ...{ url, ca: null, family: null, every: 5 },
+      isAwaiting: true,
+    })
   })
 })
 

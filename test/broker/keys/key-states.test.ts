@@ -48,7 +48,13 @@ test.each<[string, string[], Partial<Situation>, Partial<Plan>?]>([
 ])('a key is %s, and waits for %j', (state, waits, parts, plan = {}) => {
   const all = situation({ keys: [OLD, NEW], ...parts })
   const states = keyStates({
-    ...{ situation: all, choices: chooseSigners(all), rotations: [], isEverywhere: () => true },
+    ...{
+      situation: all,
+      choices: chooseSigners(all),
+      rotations: [],
+      withdrawing: [],
+      isEverywhere: () => true,
+    },
     ledger: { since: 0, lastSigned: {}, replicas: [] },
     ...plan,
   })
@@ -66,7 +72,13 @@ test.each<[string, string[], Partial<Plan['ledger']>]>([
     records: of(accepted({ new: 1, old: 9 })),
   })
   const [, old] = keyStates({
-    ...{ situation: all, choices: chooseSigners(all), rotations: [], isEverywhere: () => true },
+    ...{
+      situation: all,
+      choices: chooseSigners(all),
+      rotations: [],
+      withdrawing: [],
+      isEverywhere: () => true,
+    },
     ledger: { since: 0, lastSigned: {}, replicas: [], ...ledger },
   })
   expect(old?.state).toBe(state)
@@ -76,7 +88,13 @@ test.each<[string, string[], Partial<Plan['ledger']>]>([
 test('the wait for the guard says until when', () => {
   const all = situation({ keys: [OLD, NEW], watched: seen({ old: 100, new: 1 / 6 }) })
   const [first] = keyStates({
-    ...{ situation: all, choices: chooseSigners(all), rotations: [], isEverywhere: () => true },
+    ...{
+      situation: all,
+      choices: chooseSigners(all),
+      rotations: [],
+      withdrawing: [],
+      isEverywhere: () => true,
+    },
     ledger: { since: 0, lastSigned: {}, replicas: [] },
   })
   expect(first?.waitsFor[0]?.until).toBe(NOW - HOUR / 6 + HOUR / 3)

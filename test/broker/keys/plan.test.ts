@@ -17,6 +17,7 @@ function steps(parts: Partial<Situation>, plan: Partial<Plan> = {}): string[] {
   return planSteps({
     ...{ situation: all, choices: chooseSigners(all), rotations: [], isEverywhere: () => true },
     ledger: { since: 0, lastSigned: {}, replicas: [] },
+    withdrawing: [],
     ...plan,
   }).map(step => {
     if (step.do === 'make') return 'make'
@@ -78,6 +79,22 @@ describe('what is to be done', () => {
         },
         records: of(accepted({ new: 1, old: 9 })),
       },
+    ],
+    [
+      'not twice',
+      [],
+      { watched: seen({ old: 100, new: 9 }), records: of(accepted({ new: 1, old: 9 })) },
+      { withdrawing: ['old'] },
+    ],
+    [
+      'what is needed again is kept',
+      ['keep old', 'withdraw new at once'],
+      {
+        keys: [OLD, { ...NEW, revokedAt: NOW }],
+        watched: seen({ old: 100, new: 9 }),
+        records: of(accepted({ new: 1, old: 9 })),
+      },
+      { withdrawing: ['old'] },
     ],
     [
       'a standby is never withdrawn',

@@ -19,7 +19,14 @@ const direct = openWays(() => performance.now(), null)
 function watching(host: { url: string }, parts: Partial<Watching> = {}, ways: Ways = direct) {
   const clock = movedClock()
   const seen: Seen[] = []
-  const watched = { url: host.url, ca: null, every: null, isAwaiting: false, ...parts }
+  const watched = {
+    url: host.url,
+    ca: null,
+    family: null,
+    every: null,
+    isAwaiting: false,
+    ...parts,
+  }
   let looks = 0
   const watch = openWatch({
     ...{ clock: clock.clock, chance: () => 0, ways, buster: () => `${looks++}` },
@@ -124,7 +131,7 @@ test('a stale edge of one address family is a look of its own', async () => {
   ]
   const ways: Ways = async (url, ca) => {
     const other = new URL(stale.url)
-    const [[first], [second]] = [await direct(url, ca), await direct(other, ca)]
+    const [[first], [second]] = [await direct(url, ca, null), await direct(other, ca, null)]
     if (!first || !second) throw new Error('loopback has an address')
     const at = (path: string) => `${other.origin}${path.slice(url.origin.length)}`
     return [

@@ -14,9 +14,13 @@ test.each([
   ['also in brackets', 'http://[::1]:9/', ['IPv6']],
   ['a name that is not there has no way', 'https://keys.invalid/', []],
 ])('%s', async (_, url, names) => {
-  const found = await ways(new URL(url), null)
+  const found = await ways(new URL(url), null, null)
   expect(found.map(({ name }) => name)).toEqual(names)
   await Promise.all(found.map(way => way.close()))
+})
+
+test('a family that is not to be looked over is no way', async () => {
+  expect(await ways(new URL('http://127.0.0.1:9/'), null, 6)).toEqual([])
 })
 
 test('where nobody listens, the look says so', async () => {
@@ -25,7 +29,7 @@ test('where nobody listens, the look says so', async () => {
   const { port } = server.address() as AddressInfo
   await new Promise(done => server.close(done))
   const url = `http://127.0.0.1:${port}/`
-  const [way] = await ways(new URL(url), null)
+  const [way] = await ways(new URL(url), null, null)
   expect((await way?.visit(url, {}))?.failure).toBe('unreachable')
   await way?.close()
 })
@@ -40,7 +44,7 @@ test('nobody is believed who has no certificate of a trusted authority', async (
   })
   const url = new URL(`https://localhost:${(server.address() as AddressInfo).port}/`)
   const look = async (ca: string | null) => {
-    const found = await ways(url, ca)
+    const found = await ways(url, ca, null)
     const looks = await Promise.all(found.map(way => way.visit(url.href, {})))
     await Promise.all(found.map(way => way.close()))
     return looks[0]
@@ -55,7 +59,7 @@ test('behind a proxy there is one way, through it', async () => {
     () => performance.now(),
     () => new Agent(),
   )
-  const [way, ...more] = await through(new URL(host.url), null)
+  const [way, ...more] = await through(new URL(host.url), null, null)
   expect([way?.name, more]).toEqual(['proxy', []])
   expect((await way?.visit(host.url, {}))?.status).toBe(200)
   await way?.close()

@@ -135,10 +135,6 @@ export const MUTANTS: Readonly<Record<string, Brain>> = {
   'a restart loses the state': mutant({
     restart: () => ({ watched: NOTHING_SEEN, records: new Map(), lastSigned: {}, since: 0 }),
   }),
-  'a key rests no time': planning(plan => ({
-    ...plan,
-    ledger: { ...plan.ledger, since: 0, lastSigned: {} },
-  })),
   'who has not accepted the newer key is not waited for': planning(plan => ({
     ...plan,
     situation: { ...plan.situation, records: new Map() },

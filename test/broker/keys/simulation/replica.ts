@@ -122,12 +122,14 @@ export class Replica {
   plan({
     rotations,
     replicas,
+    withdrawing,
   }: {
     rotations: readonly Rotation[]
     replicas: readonly Replica[]
+    withdrawing: readonly string[]
   }): Step[] {
     return this.#brain.plan({
-      ...{ situation: this.situation(), choices: this.choices(), rotations },
+      ...{ situation: this.situation(), choices: this.choices(), rotations, withdrawing },
       ledger: this.ledger(replicas),
       isEverywhere: name =>
         replicas.every(({ keys }) => keys.some(({ thumbprint }) => thumbprint === name)),

@@ -47,8 +47,9 @@ class World {
   #rotations: readonly Rotation[] = []
   #finished = 0
   #hasEmergency = false
-  /** Of steps that were begun: none is done twice. */
-  readonly #begun = new Set<string>()
+  /** Proposals, `+` or `-` and the key: none is made twice. Those that nobody has merged yet. */
+  readonly #proposed = new Set<string>()
+  readonly #open = new Set<string>()
   readonly #revoked = new Set<string>()
   #commit: ReadonlySet<string>
 
@@ -151,6 +152,8 @@ class World {
     const [known] = pinned ?? []
     const key = replica.keys.find(({ thumbprint }) => thumbprint === known)
     if (!kind.isStubborn || !key || key.revokedAt !== null || kind.whims > 0) return
+    // Who did not answer for 29 hours was not waited for.
+    if (kind.away.some(([from, to]) => to - from > 28 * HOUR)) return
     const record = replica.records.get(kind.id)
     if (record?.accepted[key.thumbprint] === undefined) return
     this.#tell('no_fallback', kind.id, key.thumbprint)
@@ -178,9 +181,11 @@ class World {
         each.revokedAt === null &&
         each.role === 'signer',
     )
-    // What a revoked key had signed was on its way.
+    // What a revoked key had signed was on its way; so may have been the removal of the one that is needed again.
+    const isGoing = this.#hasEmergency && !this.#commit.has(key)
     const isUnavoidable =
       this.#revoked.has(key) ||
+      isGoing ||
       (this.#hasEmergency && !others.some(({ thumbprint }) => hospital.knows(thumbprint)))
     if (isUnavoidable) this.#outcome.unavoidable++
     else this.#complain('refused', hospital, key)
@@ -225,7 +230,12 @@ class World {
     this.#rotations = open
     // The lock is the first one's; each asks for itself.
     for (const replica of this.#replicas)
-      for (const step of replica.plan({ rotations: open, replicas: this.#replicas }))
+      for (const step of replica.plan({
+        ...{ rotations: open, replicas: this.#replicas },
+        withdrawing: [...this.#open]
+          .filter(name => name.startsWith('-'))
+          .map(name => name.slice(1)),
+      }))
         if (replica === first || step.do === 'ask' || step.do === 'archive') this.#do(step, replica)
   }
 
@@ -244,6 +254,7 @@ class World {
       this.#publish(`+${step.key.thumbprint}`, keys => keys.add(step.key.thumbprint))
     else if (step.do === 'withdraw')
       this.#publish(`-${step.key.thumbprint}`, keys => keys.delete(step.key.thumbprint))
+    else if (step.do === 'keep') this.#takeBack(`-${step.key.thumbprint}`)
     else if (step.do === 'archive')
       replica.keys = replica.keys.map(each =>
         each.thumbprint === step.key.thumbprint ? { ...each, isHere: false } : each,
@@ -282,14 +293,20 @@ class World {
 
   /** Merged some hours later, then deployed, which may fail and is begun again. */
   #publish(name: string, change: (keys: Set<string>) => void): void {
-    if (this.#begun.has(name)) return
-    this.#begun.add(name)
+    if (this.#proposed.has(name)) return
+    this.#proposed.add(name)
+    this.#open.add(name)
     this.#events.after(this.#chance.below(this.#drawn.isSwift ? MINUTE : 6 * HOUR), () => {
+      if (!this.#open.delete(name)) return
       const keys = new Set(this.#commit)
       change(keys)
       this.#commit = keys
       this.#deploy()
     })
+  }
+
+  #takeBack(name: string): void {
+    if (this.#open.delete(name)) this.#proposed.delete(name)
   }
 
   #deploy(): void {
