@@ -19,7 +19,7 @@ export function crossCheck(config: ConfigFile): Complaint[] {
   return [
     ...issuerRules(config),
     ...listenRules(config),
-    ...keyRules(config),
+    ...keyRules(config.keys),
     ...Object.entries(config.upstreams).flatMap(([id, upstream]) =>
       upstreamRules(id, upstream, config),
     ),
@@ -94,7 +94,7 @@ function usedUpstreamRules(
     complaints.push({ at: `${at}/pinnedKids`, message })
   }
   if (!keys[environment]) {
-    const message = `needs the private keys of ${environment}: keys.${environment}.folder`
+    const message = `needs the private keys of ${environment}: keys.${environment}.folder or .pkcs11`
     complaints.push({ at: `${at}/environment`, message })
   }
   return complaints

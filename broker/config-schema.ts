@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { ALGS } from '../keys-pipeline/algorithms.ts'
 import { CALLER_ALGS } from './caller-keys.ts'
-import { KeyFolder, KidList } from './keys-config.ts'
+import { KeySettings, KidList } from './keys-config.ts'
 import { PROFILES, type ProfileName } from './profiles.ts'
 
 const closed = { additionalProperties: false }
@@ -265,7 +265,7 @@ export const ConfigSchema = Type.Object(
       closed,
     ),
     keys: Type.Object(
-      { production: Type.Optional(KeyFolder), nonprod: Type.Optional(KeyFolder) },
+      { production: Type.Optional(KeySettings), nonprod: Type.Optional(KeySettings) },
       closed,
     ),
     upstreams: Type.Optional(Type.Record(Type.String(Id), UpstreamSchema, closed)),

@@ -73,20 +73,39 @@ const CONCURRENCY = 4
 
 /**
  * The config file and the folder of upstreams that it may name, checked against one schema and against each other.
- * `inspect` adds what others find wrong with it (the key folders, the audit file), so that it all comes at once.
  *
  * @throws ConfigError with every complaint
  */
-export function readConfig(
+export function readConfig(path: string): Config {
+  return open(path).finish([])
+}
+
+/**
+ * As `readConfig`; `inspect` adds what others find wrong with it (the keys, the audit file), so that it all comes at
+ * once.
+ *
+ * @throws ConfigError with every complaint
+ */
+export async function readConfigWith(
   path: string,
-  inspect: (config: Config) => Complaint[] = () => [],
-): Config {
+  inspect: (config: Config) => Promise<Complaint[]>,
+): Promise<Config> {
+  const { config, finish } = open(path)
+  return finish(await inspect(config))
+}
+
+function open(path: string): { config: Config; finish: (found: Complaint[]) => Config } {
   const files = openConfigFiles(path)
   if (Array.isArray(files)) throw new ConfigError(path, files)
   const { config, complaints } = settle(files)
-  const all = [...crossCheck(files.file), ...complaints, ...inspect(config)]
-  if (all.length > 0) throw new ConfigError(path, all.map(files.place))
-  return config
+  return {
+    config,
+    finish: found => {
+      const all = [...crossCheck(files.file), ...complaints, ...found]
+      if (all.length > 0) throw new ConfigError(path, all.map(files.place))
+      return config
+    },
+  }
 }
 
 /** Files that the config names are read here, so that a missing one is a complaint and not a crash later. */
@@ -132,7 +151,9 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     if (fault !== null) complaints.push({ at, message: fault })
     return { cert: cert ?? '', key: key ?? '' }
   }
-  const keys = settleKeys(file.keys, { pathAt, readAuthorities })
+  const { keys, sources: folders } = settleKeys(file.keys, {
+    ...{ pathAt, readSecret, readAuthorities, complaints },
+  })
   const [on, off] = splitBy(Object.entries(file.upstreams), ([, each]) => isOn(each))
   const upstreams = on.map(([id, each]): [string, Upstream] => {
     const profileName = each.profile
@@ -181,16 +202,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     metrics: file.metrics
       ? settleMetrics(file.metrics.listen, { read, readIdentity, complaints })
       : null,
-    sources: [
-      ...new Set([
-        ...sources,
-        ...[...keys.values()].flatMap(({ folder, standbyFolder }) => [
-          folder,
-          standbyFolder ?? folder,
-        ]),
-        ...named,
-      ]),
-    ],
+    sources: [...new Set([...sources, ...folders, ...named])],
   }
   return { config, complaints }
 }

@@ -7,7 +7,7 @@ import { type Logger, pino } from 'pino'
 import { buildApp } from './app.ts'
 import { type Audit, openAuditFile } from './audit.ts'
 import { systemClock } from './clock.ts'
-import { type Config, ConfigError, readConfig } from './config.ts'
+import { type Config, ConfigError, readConfigWith } from './config.ts'
 import type { Complaint } from './config-rules.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import type { StateFolder } from './keys/state-file.ts'
@@ -32,8 +32,8 @@ const GRACE = 2_000
 async function start(path: string): Promise<void> {
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime })
   const opened: { audit?: Audit; states?: StateFolder; signers: Signers } = { signers: new Map() }
-  const config = readConfig(path, candidate => {
-    const { signers, complaints } = loadSigners(candidate)
+  const config = await readConfigWith(path, async candidate => {
+    const { signers, complaints } = await loadSigners(candidate)
     opened.signers = signers
     return [
       ...complaints,
@@ -67,8 +67,8 @@ async function start(path: string): Promise<void> {
     await metrics.listen({ host: config.metrics.host, port: config.metrics.port })
   const reload = openReload({
     fingerprint: () => fingerprintOf(current.sources),
-    load: () => {
-      const next = readNext(path, current)
+    load: async () => {
+      const next = await readNext(path, current)
       take(next.config, next.signers)
       current = next.config
     },
@@ -78,7 +78,7 @@ async function start(path: string): Promise<void> {
       refuse(error instanceof ConfigError ? error.complaints.slice(0, MOST_COMPLAINTS) : [])
     },
   })
-  process.on('SIGHUP', reload.now)
+  process.on('SIGHUP', () => void reload.now())
   const all = [...ticks, { name: 'config', tick: reload.tick }]
   const unschedule = startSchedule(all, (name, error) =>
     log.error(
@@ -120,10 +120,13 @@ async function start(path: string): Promise<void> {
 }
 
 /** The config as it is now, with its keys. @throws ConfigError with every complaint */
-function readNext(path: string, before: Config): { config: Config; signers: Signers } {
+async function readNext(
+  path: string,
+  before: Config,
+): Promise<{ config: Config; signers: Signers }> {
   let signers: Signers = new Map()
-  const config = readConfig(path, candidate => {
-    const loaded = loadSigners(candidate)
+  const config = await readConfigWith(path, async candidate => {
+    const loaded = await loadSigners(candidate)
     signers = loaded.signers
     return [...loaded.complaints, ...frozenFaults(before, candidate)]
   })

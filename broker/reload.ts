@@ -29,7 +29,7 @@ export interface ReloadPorts {
   /** What changes when any file does that the config was made from. */
   fingerprint: () => string
   /** Reads it all, and hands it over whole. Throws where anything is wrong, and then nothing has changed. */
-  load: () => void
+  load: () => Promise<void>
   onTaken: () => void
   onKept: (why: unknown) => void
 }
@@ -37,8 +37,8 @@ export interface ReloadPorts {
 export interface Reload {
   /** Looks whether anything changed, and takes it. */
   tick: () => Promise<void>
-  /** Takes what is there, whether it changed or not. */
-  now: () => void
+  /** Takes what is there, whether it changed or not, once what is being taken is. */
+  now: () => Promise<void>
 }
 
 /**
@@ -48,16 +48,21 @@ export interface Reload {
 export function openReload({ fingerprint, load, onTaken, onKept }: ReloadPorts): Reload {
   let taken = fingerprint()
   let seen = taken
-  const now = (): void => {
+  let loading = Promise.resolve()
+  const takeIt = async (): Promise<void> => {
     taken = fingerprint()
     seen = taken
     try {
-      load()
+      await load()
     } catch (error) {
       onKept(error)
       return
     }
     onTaken()
+  }
+  const now = (): Promise<void> => {
+    loading = loading.then(takeIt)
+    return loading
   }
   return {
     now,
@@ -65,7 +70,7 @@ export function openReload({ fingerprint, load, onTaken, onKept }: ReloadPorts):
       const found = fingerprint()
       const isAtRest = found === seen
       seen = found
-      if (found !== taken && isAtRest) now()
+      if (found !== taken && isAtRest) await now()
     },
   }
 }

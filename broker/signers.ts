@@ -7,27 +7,24 @@ import type { Log } from './keys/alarms.ts'
 import type { HeldKey } from './keys/environment.ts'
 import { loadSigningKeys, type SigningKey } from './keys/signing-keys.ts'
 import { openStateFolder, type StateFolder } from './keys/state-file.ts'
+import { twinFaults } from './keys/twins.ts'
+import type { KeySource } from './keys-config.ts'
+import { loadTokenKeys } from './pkcs11/token.ts'
 
 /** The private keys of each environment. */
 export type Signers = ReadonlyMap<Environment, readonly HeldKey[]>
 
-/** The private keys of each environment, with every complaint about the key folders. */
-export function loadSigners(config: Config): { signers: Signers; complaints: Complaint[] } {
+/** The private keys of each environment, with every complaint about them. */
+export async function loadSigners(config: Config): Promise<{
+  signers: Signers
+  complaints: Complaint[]
+}> {
   const complaints: Complaint[] = []
-  const load = (folder: string, role: HeldKey['role'], at: string): HeldKey[] => {
-    const loaded = loadSigningKeys(folder)
-    complaints.push(...loaded.complaints.map(message => ({ at, message })))
-    return loaded.keys.map(key => ({ key, role }))
-  }
-  const signers = new Map<Environment, HeldKey[]>()
-  for (const [environment, { folder, standbyFolder }] of config.keys) {
-    const at = `/keys/${environment}`
-    const held = [
-      ...load(folder, 'signer', `${at}/folder`),
-      ...(standbyFolder === null ? [] : load(standbyFolder, 'standby', `${at}/standbyFolder`)),
-    ]
-    complaints.push(...twiceIn(held).map(message => ({ at: `${at}/folder`, message })))
-    signers.set(environment, held)
+  const signers = new Map<Environment, readonly HeldKey[]>()
+  for (const [environment, source] of config.keys) {
+    const loaded = await loadKeys(source, `/keys/${environment}`)
+    complaints.push(...loaded.complaints)
+    signers.set(environment, loaded.held)
   }
   for (const { id, environment, alg } of config.upstreams.values()) {
     const keys = (signers.get(environment) ?? []).filter(({ role }) => role === 'signer')
@@ -38,16 +35,34 @@ export function loadSigners(config: Config): { signers: Signers; complaints: Com
   return { signers, complaints }
 }
 
-/** One key in two files, or one kid for two keys: nobody could say which is meant. */
-function twiceIn(held: readonly HeldKey[]): string[] {
-  const twins = (one: SigningKey, other: SigningKey): boolean =>
-    one.thumbprint === other.thumbprint || one.kid === other.kid
-  return held.flatMap(({ key }, index) => {
-    const before = held.slice(0, index).find(each => twins(each.key, key))
-    if (!before) return []
-    const what = before.key.thumbprint === key.thumbprint ? 'key' : 'kid'
-    return [`${before.key.file} and ${key.file} have the same ${what}`]
-  })
+/** One environment's keys, from its folders and its token. A PIN that cannot be read is not tried. */
+async function loadKeys(
+  { folder, standbyFolder, passphrase, token }: KeySource,
+  at: string,
+): Promise<{ held: HeldKey[]; complaints: Complaint[] }> {
+  const none = { keys: [], complaints: [] }
+  const files = folder === null ? none : loadSigningKeys(folder, passphrase)
+  const standbys = standbyFolder === null ? none : loadSigningKeys(standbyFolder, passphrase)
+  const inside = token && token.pin.text !== '' ? await loadTokenKeys(token) : none
+  const as =
+    (role: HeldKey['role']) =>
+    (key: SigningKey): HeldKey => ({ key, role })
+  const held = [
+    ...[...files.keys, ...inside.keys].map(as('signer')),
+    ...standbys.keys.map(as('standby')),
+  ]
+  return {
+    held,
+    complaints: [
+      ...files.complaints.map(message => ({ at: `${at}/folder`, message })),
+      ...standbys.complaints.map(message => ({ at: `${at}/standbyFolder`, message })),
+      ...inside.complaints.map(({ setting, message }) => ({
+        at: `${at}/pkcs11${setting}`,
+        message,
+      })),
+      ...twinFaults(held.map(({ key }) => key)).map(message => ({ at, message })),
+    ],
+  }
 }
 
 /** The folder of what was seen and signed, for this process alone; null with a complaint where it is not to be had. */

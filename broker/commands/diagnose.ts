@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { systemClock } from '../clock.ts'
-import { ConfigError, readConfig } from '../config.ts'
+import { ConfigError, readConfigWith } from '../config.ts'
 import type { Examined } from '../diagnosis/examine.ts'
 import { examineUpstream } from '../examine-upstream.ts'
 import { loadSigners, type Signers } from '../signers.ts'
@@ -37,7 +37,7 @@ async function run(
   command: Command,
   terminal: Terminal,
 ): Promise<void> {
-  const opened = open(file, terminal)
+  const opened = await open(file, terminal)
   if (opened === null) return
   const { config, signers } = opened
   const upstream = config.upstreams.get(id)
@@ -58,11 +58,11 @@ async function run(
   if (!isHealthy(facts, causes)) terminal.fail()
 }
 
-function open(file: string, { path, note, fail }: Terminal) {
+async function open(file: string, { path, note, fail }: Terminal) {
   let signers: Signers = new Map()
   try {
-    const config = readConfig(path(file), candidate => {
-      const loaded = loadSigners(candidate)
+    const config = await readConfigWith(path(file), async candidate => {
+      const loaded = await loadSigners(candidate)
       signers = loaded.signers
       return loaded.complaints
     })

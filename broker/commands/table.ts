@@ -19,6 +19,10 @@ export const COMMANDS: readonly Row[] = [
   { names: ['import'], load: async () => (await import('./import.ts')).importCommand },
   { names: ['diagnose'], load: async () => (await import('./diagnose.ts')).diagnoseCommand },
   { names: ['status'], load: async () => (await import('./status.ts')).statusCommand },
+  {
+    names: ['generate-in-token'],
+    load: async () => (await import('./generate-in-token.ts')).generateInTokenCommand,
+  },
   { names: ['explain'], load: async () => (await import('./explain.ts')).explainCommand },
 ]
 

@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, readdirSync, readFileSync, type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { SignJWT } from 'jose'
 import type { Alg } from '../../keys-pipeline/algorithms.ts'
@@ -10,9 +10,16 @@ import type { Signer } from '../upstream/assertion.ts'
 /** A private key that can sign and cannot be read back. */
 export interface SigningKey extends Signer {
   alg: Alg
+  /** Where it is: a file, or the URI of a key in a token. */
   file: string
-  /** When its file was last written; milliseconds since the epoch. */
-  since: number
+  /** When its file was last written, in milliseconds since the epoch; null where there is no file. */
+  since: number | null
+}
+
+/** What opens encrypted files, and the file that it stands in. */
+export interface Passphrase {
+  file: string
+  text: string
 }
 
 const KEY_FILE = /\.(pem|jwk\.json)$/
@@ -21,13 +28,19 @@ const KEY_FILE = /\.(pem|jwk\.json)$/
 const MOST_BYTES = 64 * 1024
 
 /**
- * The private keys of a folder, with every complaint about it. A file that others may read is refused, as OpenSSH
- * refuses it. A JWK keeps its kid and alg; a PEM gets its thumbprint and the default algorithm of its type.
+ * The private keys of a folder, with every complaint about it. What others may read is refused, as OpenSSH refuses it;
+ * so is what is encrypted in another way than PKCS#8's, or with another passphrase. A JWK keeps its kid and alg; a PEM
+ * gets its thumbprint and the default algorithm of its type.
  */
-export function loadSigningKeys(folder: string): { keys: SigningKey[]; complaints: string[] } {
+export function loadSigningKeys(
+  folder: string,
+  passphrase: Passphrase | null = null,
+): { keys: SigningKey[]; complaints: string[] } {
   let names: string[]
+  let openness: string[]
   try {
     names = readdirSync(folder).filter(name => KEY_FILE.test(name) && !name.startsWith('.'))
+    openness = isOpen(folder, statSync(folder)) ? [`${folder} is open to others: chmod 700 it`] : []
   } catch (error) {
     return {
       keys: [],
@@ -36,21 +49,41 @@ export function loadSigningKeys(folder: string): { keys: SigningKey[]; complaint
   }
   if (names.length === 0)
     return { keys: [], complaints: [`${folder} holds no private key (*.pem, *.jwk.json)`] }
-  const loaded = names.sort().map(name => loadSigningKey(join(folder, name)))
+  const loaded = names.sort().map(name => loadSigningKey(join(folder, name), passphrase))
   return {
     keys: loaded.filter(each => typeof each !== 'string'),
-    complaints: loaded.filter(each => typeof each === 'string'),
+    complaints: [...openness, ...loaded.filter(each => typeof each === 'string')],
+  }
+}
+
+/**
+ * A folder of ours is ours alone. In one of somebody else's, root's as a rule, nobody else may put keys; in a Secret that
+ * Kubernetes mounts nobody at all can, whatever its mode says.
+ */
+function isOpen(folder: string, { mode }: Stats): boolean {
+  if ((mode & 0o077) === 0) return false
+  try {
+    accessSync(folder, constants.W_OK)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'EROFS' && (mode & 0o022) !== 0
   }
 }
 
 /** The key, or what is wrong with its file. */
-function loadSigningKey(file: string): SigningKey | string {
+function loadSigningKey(file: string, passphrase: Passphrase | null): SigningKey | string {
+  const sealed = { is: false }
   try {
     const stat = statSync(file)
     const { size, mtimeMs } = stat
     if (!isPrivate(stat)) return `${file} may be read by others: chmod 600 it`
     if (size > MOST_BYTES) return `${file} is too large to be a private key`
-    const { key, registered } = openPrivateKey(readFileSync(file, 'utf8'))
+    const text = readFileSync(file, 'utf8')
+    if (OLD_ENCRYPTION.test(text)) return `${file} is encrypted in OpenSSL’s old way: ${ANEW}`
+    sealed.is = ENCRYPTED.test(text)
+    if (sealed.is && passphrase === null)
+      return `${file} has a passphrase: name the file that holds it as passphraseFile`
+    const { key, registered } = openPrivateKey(text, passphrase)
     const { key: known, findings } = toPublicKey(
       createPublicKey(key).export({ format: 'jwk' }),
       file,
@@ -67,16 +100,30 @@ function loadSigningKey(file: string): SigningKey | string {
       signJwt: signWith(key),
     }
   } catch {
-    // OpenSSL's message may quote the file.
-    return `${file} is not a private key that can be read (PKCS#8, PKCS#1 or SEC 1 PEM without a passphrase, or JWK)`
+    // OpenSSL's message may quote the file. A wrong passphrase now and then decrypts to what is merely no key.
+    return sealed.is
+      ? `${file} cannot be opened with the passphrase of ${passphrase?.file}`
+      : `${file} is not a private key that can be read (PKCS#8, PKCS#1 or SEC 1 PEM, or JWK)`
   }
 }
 
-function openPrivateKey(text: string): {
+const ENCRYPTED = /^-----BEGIN ENCRYPTED PRIVATE KEY-----/m
+
+/** One round of MD5 stands between its passphrase and the key. @see openssl-rsa(1), "-traditional" */
+const OLD_ENCRYPTION = /^Proc-Type: 4,ENCRYPTED/m
+const ANEW = 'make a PKCS#8 of it by openssl pkcs8 -topk8'
+
+function openPrivateKey(
+  text: string,
+  passphrase: Passphrase | null,
+): {
   key: KeyObject
   registered: { kid?: string; alg?: string }
 } {
-  if (!text.trimStart().startsWith('{')) return { key: createPrivateKey(text), registered: {} }
+  if (!text.trimStart().startsWith('{')) {
+    const secret = passphrase === null ? {} : { passphrase: passphrase.text }
+    return { key: createPrivateKey({ key: text, ...secret }), registered: {} }
+  }
   const jwk = JSON.parse(text)
   const key = createPrivateKey({ key: jwk, format: 'jwk' })
   const { kid, alg } = jwk

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
-import { ConfigError, readConfig } from '../../broker/config.ts'
+import { ConfigError, readConfig, readConfigWith } from '../../broker/config.ts'
 import { BLANK, firstConfig, SANDBOXES } from '../../broker/init.ts'
 import { PROJECT } from '../support/processes.ts'
 
@@ -189,16 +189,16 @@ test('the manual’s example of every way in is good, but for files that are not
   }
 })
 
-test('complaints of every kind come at once', () => {
+test('complaints of every kind come at once', async () => {
   const content = changed(c => {
     c.issuer = 'ftp://x'
     c.upstreams['epic-sandbox'].ca = 'nowhere.pem'
   })
   const path = join(folder, 'broker.yaml')
   writeFileSync(path, stringify(content))
-  const others = () => [{ at: '/keys/nonprod/folder', message: 'x' }]
+  const others = async () => [{ at: '/keys/nonprod/folder', message: 'x' }]
   try {
-    readConfig(path, others)
+    await readConfigWith(path, others)
     expect.unreachable()
   } catch (error) {
     const at = (error as ConfigError).complaints.map(each => each.at)

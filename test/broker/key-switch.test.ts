@@ -28,13 +28,16 @@ async function pass({ clock, ticks }: World, seconds: number): Promise<void> {
 }
 
 /** The config and the keys that are there now, taken as the daemon takes them. */
-function reload({ folder, take }: World, edit: (file: ConfigFile) => void = () => {}): void {
+async function reload(
+  { folder, take }: World,
+  edit: (file: ConfigFile) => void = () => {},
+): Promise<void> {
   const path = join(folder, 'broker.yaml')
   const file = parse(readFileSync(path, 'utf8')) as ConfigFile
   edit(file)
   writeFileSync(path, stringify(file))
   const config = readConfig(path)
-  const { signers, complaints } = loadSigners(config)
+  const { signers, complaints } = await loadSigners(config)
   expect(complaints).toEqual([])
   take(config, signers)
 }
@@ -55,7 +58,7 @@ test('a new key signs nothing until it is live and proven, and then it signs, an
   const world = await watched()
   expect(await signedWith(world)).toBe(world.kid)
   const next = makeKey(world.folder, 'ES384', world.clock)
-  reload(world)
+  await reload(world)
   await pass(world, 3600)
   expect(await signedWith(world)).toBe(world.kid)
   world.publish()
@@ -78,7 +81,7 @@ test('where a hospital does not take the new key, the same request is answered w
   expect(await signedWith(world)).toBe(world.kid)
   const next = makeKey(world.folder, 'ES384', world.clock)
   world.publish()
-  reload(world)
+  await reload(world)
   await pass(world, 60)
   await pass(world, 60)
   // Its firewall closes: it has yesterday's set, and no way to the new one.
@@ -110,7 +113,7 @@ test('a key is signed with under the kid and alg that the key set gives it, as t
   const path = join(world.folder, 'private', name)
   const { kid: _kid, alg: _alg, ...bare } = JSON.parse(readFileSync(path, 'utf8'))
   writeFileSync(path, JSON.stringify({ ...bare, kid: 'a-name-of-our-own' }))
-  reload(world)
+  await reload(world)
   expect(await signedWith(world)).toBe(world.kid)
   const [nonprod] = (await status(world)).keys
   expect(nonprod?.alarms.map(({ code }) => code)).toContain('key_published_otherwise')

@@ -6,7 +6,7 @@ function reloading() {
   const state = { files: 'a', loads: 0, good: true, taken: 0, kept: 0 }
   const reload = openReload({
     fingerprint: () => state.files,
-    load: () => {
+    load: async () => {
       state.loads++
       if (!state.good) throw new Error('wrong')
     },
@@ -46,7 +46,7 @@ test('what is wrong is told once, and taken when it is mended', async () => {
 test('whoever asks for it gets it now, and the next tick does not do it again', async () => {
   const { state, reload } = reloading()
   state.files = 'b'
-  reload.now()
+  await reload.now()
   expect(state.taken).toBe(1)
   for (let times = 0; times < 3; times++) await reload.tick()
   expect(state.loads).toBe(1)

@@ -30,18 +30,20 @@ function privately<T>(work: () => T): T {
 
 const loadFrom = (...args: Parameters<typeof load>) => privately(() => load(...args))
 
-test('several keys of one algorithm are no fault, and a standby’s folder says that they are standbys', () => {
+test('several keys of one algorithm are no fault, and a standby’s folder says that they are standbys', async () => {
   const files = { 'a.pem': freshEc().privatePem, 'b.pem': freshEc().privatePem }
-  const { signers, complaints } = loadFrom(files, { standby: { 'c.pem': freshEc().privatePem } })
+  const { signers, complaints } = await loadFrom(files, {
+    standby: { 'c.pem': freshEc().privatePem },
+  })
   expect(complaints).toEqual([])
   expect(signers.get('nonprod')?.map(({ role }) => role)).toEqual(['signer', 'signer', 'standby'])
 })
 
-test('an upstream whose algorithm no key has is a complaint, and a standby is none of its keys', () => {
-  const { complaints } = loadFrom({ 'a.pem': p256().privatePem }, { alg: 'RS384' })
+test('an upstream whose algorithm no key has is a complaint, and a standby is none of its keys', async () => {
+  const { complaints } = await loadFrom({ 'a.pem': p256().privatePem }, { alg: 'RS384' })
   expect(complaints.map(({ at }) => at)).toEqual(['/upstreams/ehr'])
   const standby = { 'b.pem': p256().privatePem }
-  const other = loadFrom({ 'a.pem': p384().privatePem }, { standby, alg: 'ES256' })
+  const other = await loadFrom({ 'a.pem': p384().privatePem }, { standby, alg: 'ES256' })
   expect(other.complaints.map(({ at }) => at)).toEqual(['/upstreams/ehr'])
 })
 
@@ -54,11 +56,13 @@ test.each([
       'b.jwk.json': JSON.stringify({ ...freshEc().secret, kid: 'same' }),
     },
   ],
-])('%s is a complaint', (_, files) => {
-  expect(loadFrom(files).complaints.map(({ at }) => at)).toEqual(['/keys/nonprod/folder'])
+])('%s is a complaint', async (_, files) => {
+  expect((await loadFrom(files)).complaints.map(({ at }) => at)).toEqual(['/keys/nonprod'])
 })
 
-test('one key for signing and for standing by is a complaint', () => {
+test('one key for signing and for standing by is a complaint', async () => {
   const { privatePem: pem } = p256()
-  expect(loadFrom({ 'a.pem': pem }, { standby: { 'b.pem': pem } }).complaints).toHaveLength(1)
+  expect((await loadFrom({ 'a.pem': pem }, { standby: { 'b.pem': pem } })).complaints).toHaveLength(
+    1,
+  )
 })

@@ -47,9 +47,16 @@ const HATCH = [
   'words',
   'doctor/caching',
 ].map(name => `keys-pipeline/${name}.ts`)
-const ROOMS = ['access', 'tokens', 'upstream', 'keys', 'http', 'diagnosis', 'catalogue'].map(
-  name => `broker/${name}`,
-)
+const ROOMS = [
+  'access',
+  'tokens',
+  'upstream',
+  'keys',
+  'pkcs11',
+  'http',
+  'diagnosis',
+  'catalogue',
+].map(name => `broker/${name}`)
 
 /** The assembly: app.ts, and what it shares with the commands. */
 const ASSEMBLY = ['app', 'signers', 'examine-upstream'].map(name => `broker/${name}.ts`)

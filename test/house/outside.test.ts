@@ -111,3 +111,7 @@ test('other programs, workers and code made of text: nobody', () => {
 test('schedules: one file, which only calls', () => {
   expect(touching(imports(/^node-cron$/))).toEqual(['broker/schedule.ts'])
 })
+
+test('libraries of the machine that are no part of Node: one file, which loads them when they are asked for', () => {
+  expect(touching(uses(/pkcs11js|\bdlopen\b|\.node['"`]/))).toEqual(['broker/pkcs11/cryptoki.ts'])
+})

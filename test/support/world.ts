@@ -113,7 +113,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   const config = readConfig(path)
   const logs: string[] = []
   const stream = new Writable({ write: (chunk, _, done) => done(void logs.push(String(chunk))) })
-  const { signers, complaints } = loadSigners(config)
+  const { signers, complaints } = await loadSigners(config)
   if (complaints.length > 0) throw new Error(JSON.stringify(complaints))
   const states = options.stateless
     ? { drawerOf: () => ({ load: () => null, save: () => {} }), close: () => {} }

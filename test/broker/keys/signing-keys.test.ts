@@ -16,6 +16,7 @@ afterEach(() => rmSync(folder, { recursive: true }))
 const put = (name: string, content: string | Buffer, mode = 0o600): void =>
   writeFileSync(join(folder, name), content, { mode })
 const load = () => loadSigningKeys(folder)
+const pem = (): string => rsa().export({ type: 'pkcs8', format: 'pem' }).toString()
 const rsa = () => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
 
 test('a key made by keys generate keeps the kid and alg that were published', () => {
@@ -61,6 +62,11 @@ describe('a complaint is made of', () => {
       'a key with a passphrase',
       () => put('key.pem', openssl(['genrsa', '-aes128', '-passout', 'pass:x', '2048'])),
     ],
+    [
+      'a key that OpenSSL encrypted in its old way',
+      () =>
+        put('key.pem', openssl(['rsa', '-traditional', '-aes128', '-passout', 'pass:x'], pem())),
+    ],
     ['what is not a key', () => put('key.pem', 'hello')],
     ['a JWK that is not JSON', () => put('key.jwk.json', '{"kty"')],
     [
@@ -77,6 +83,55 @@ describe('a complaint is made of', () => {
     if (!complaints[0]?.includes('cannot be read (ENOENT)')) return
     folder = mkdtempSync(join(tmpdir(), 'lockstep-signing-'))
   })
+})
+
+describe('an encrypted PKCS#8', () => {
+  const PASSPHRASE = { file: '/etc/lockstep/passphrase', text: 'correct horse §' }
+  const sealed = (...how: string[]): Buffer =>
+    openssl(['pkcs8', '-topk8', ...how, '-passout', `pass:${PASSPHRASE.text}`], pem())
+
+  test.each([
+    ['as OpenSSL makes it by itself (PBES2, AES-256, PBKDF2 with SHA-256)', []],
+    ['with another cipher and hash', ['-v2', 'aes-128-cbc', '-v2prf', 'hmacWithSHA512']],
+    ['with scrypt', ['-scrypt']],
+  ])('%s is opened with the passphrase', (_, how) => {
+    put('key.pem', sealed(...how))
+    const { keys, complaints } = loadSigningKeys(folder, PASSPHRASE)
+    expect([keys.length, complaints]).toEqual([1, []])
+  })
+
+  test('is what OpenSSL 3 makes when nothing else is said', () => {
+    const shown = openssl(['asn1parse'], sealed()).toString()
+    for (const name of ['PBES2', 'PBKDF2', 'hmacWithSHA256', 'aes-256-cbc'])
+      expect(shown).toContain(name)
+  })
+
+  test('stands beside keys that are not encrypted', () => {
+    put('a.pem', sealed())
+    put('b.pem', pem())
+    expect(loadSigningKeys(folder, PASSPHRASE)).toMatchObject({ keys: [{}, {}], complaints: [] })
+  })
+
+  test.each([
+    ['without a passphrase', null, 'passphraseFile'],
+    ['with a wrong one', { ...PASSPHRASE, text: 'correct horse' }, PASSPHRASE.file],
+    ['with an empty one', { ...PASSPHRASE, text: '' }, PASSPHRASE.file],
+  ])('%s is a complaint that names the files and no content', (_, passphrase, names) => {
+    put('key.pem', sealed())
+    const { keys, complaints } = loadSigningKeys(folder, passphrase)
+    expect([keys, complaints.length]).toEqual([[], 1])
+    expect(complaints[0]).toContain(join(folder, 'key.pem'))
+    expect(complaints[0]).toContain(names)
+    expect(complaints[0]).not.toContain('horse')
+  })
+})
+
+test.each([0o755, 0o750, 0o701, 0o770])('a folder of mode %o is open to others', mode => {
+  put('key.pem', pem())
+  chmodSync(folder, mode)
+  const { keys, complaints } = load()
+  expect(keys).toHaveLength(1)
+  expect(complaints).toEqual([expect.stringContaining('chmod 700')])
 })
 
 test('every complaint about a folder comes at once, beside the keys that are good', () => {
