@@ -75,7 +75,9 @@ async function ask({ issuer }: Pick<Daemon, 'issuer'>): Promise<number> {
 }
 
 test('a broker that is killed knows after the next start what was signed and accepted, and a lost or broken state costs no token', async () => {
-  const daemon = await startDaemon()
+  const daemon = await startDaemon((file, _, jwksUrl) => {
+    file.keys = { nonprod: { folder: 'private', jwksUrl, ca: 'ca.pem' } }
+  })
   onTestFinished(() => daemon.close())
   const { folder } = daemon
   const states = join(folder, 'audit-state')
@@ -83,6 +85,10 @@ test('a broker that is killed knows after the next start what was signed and acc
     start(BROKER_MAIN, ['--config', 'broker.yaml'], /"msg":"ready"/, { cwd: folder })
   daemon.sync()
   expect(await ask(daemon)).toBe(200)
+  // The first look comes at the start, by itself.
+  const began = () => readOnly(states)('nonprod').load()?.state.watched.began ?? null
+  await expect.poll(began, { timeout: 60_000 }).not.toBeNull()
+  const seen = began()
   const other = await run(BROKER_MAIN, ['--config', 'broker.yaml'], { cwd: folder })
   expect([other.code, other.stderr]).toEqual([78, expect.stringContaining('state_in_use')])
   await daemon.process.stop('SIGKILL')
@@ -96,6 +102,7 @@ test('a broker that is killed knows after the next start what was signed and acc
   expect((await second.stop()).code).toBe(0)
   const whole = readOnly(states)('nonprod').load()?.state
   expect(Object.keys(whole?.records ?? {})).toEqual(['epic'])
+  expect(began()).toBe(seen)
 
   writeFileSync(
     join(states, 'nonprod.json'),
