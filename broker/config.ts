@@ -152,7 +152,10 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     return { cert: cert ?? '', key: key ?? '' }
   }
   const { keys, sources: folders } = settleKeys(file.keys, {
-    ...{ pathAt, readSecret, readAuthorities, complaints },
+    pathAt,
+    readSecret,
+    readAuthorities,
+    complaints,
   })
   const [on, off] = splitBy(Object.entries(file.upstreams), ([, each]) => isOn(each))
   const upstreams = on.map(([id, each]): [string, Upstream] => {

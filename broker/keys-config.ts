@@ -11,6 +11,8 @@ export interface KeySource {
   /** What opens the folders' encrypted files. */
   passphrase: Secret | null
   token: TokenSource | null
+  /** The private halves of standbys, which lie elsewhere. */
+  standbyFolder: string | null
   jwksUrl: string | null
   /** PEM of the authorities trusted for `jwksUrl`; null for the system's. */
   ca: string | null
@@ -41,10 +43,7 @@ export interface Secret {
 }
 
 const closed = { additionalProperties: false }
-const FilePath = Type.String({
-  minLength: 1,
-  description: 'A path, relative to the file it stands in.',
-})
+const Path = { minLength: 1 }
 const Reason = { minLength: 1, maxLength: 500 }
 const KID = '^[\\x21-\\x7e]{1,128}$'
 export const KidList = Type.Array(Type.String({ pattern: KID }), { minItems: 1, uniqueItems: true })
@@ -57,23 +56,23 @@ export const KeySettings = Type.Object(
   {
     folder: Type.Optional(
       Type.String({
-        minLength: 1,
+        ...Path,
         description: 'Folder of private keys (PEM or JWK), mode 0700, files 0600.',
       }),
     ),
-    standbyFolder: Type.Optional(FilePath),
+    standbyFolder: Type.Optional(Type.String(Path)),
     passphraseFile: Type.Optional(
-      Type.String({ minLength: 1, description: 'What opens the encrypted PEM files.' }),
+      Type.String({ ...Path, description: 'What opens the encrypted PEM files of the folder.' }),
     ),
     pkcs11: Type.Optional(
       Type.Object(
         {
           library: Type.String({
-            minLength: 1,
+            ...Path,
             description: 'The PKCS#11 library of the token’s maker.',
           }),
           token: Type.String({ minLength: 1, maxLength: 32, description: 'Its label.' }),
-          pinFile: Type.String({ minLength: 1, description: 'The PIN of its user.' }),
+          pinFile: Type.String({ ...Path, description: 'The PIN of its user.' }),
         },
         closed,
       ),
@@ -81,7 +80,7 @@ export const KeySettings = Type.Object(
     jwksUrl: Type.Optional(
       Type.String({ description: 'Where the public halves are published: what EHRs fetch.' }),
     ),
-    ca: Type.Optional(FilePath),
+    ca: Type.Optional(Type.String(Path)),
     family: Type.Optional(Type.Union([Type.Literal(4), Type.Literal(6)])),
     watch: Type.Optional(Period(3600)),
     guard: Type.Optional(Period(MONTH)),
@@ -155,7 +154,36 @@ export function settleKeys(
     }
   }
   const entries = Object.entries(file) as [Environment, KeyFile][]
-  const keys = new Map(entries.map(([name, each]) => [name, settle(name, each)]))
+  const keys = new Map(
+    entries.map(([name, each]) => {
+      const { folder, passphraseFile, pkcs11 } = each
+      const at = `/keys/${name}`
+      const source: KeySource = {
+        folder: folder === undefined ? null : pathAt(at, folder),
+        passphrase:
+          passphraseFile === undefined ? null : secretIn(passphraseFile, `${at}/passphraseFile`),
+        token: pkcs11
+          ? {
+              library: pathAt(at, pkcs11.library),
+              label: pkcs11.token,
+              pin: secretIn(pkcs11.pinFile, `${at}/pkcs11/pinFile`),
+            }
+          : null,
+        standbyFolder: each.standbyFolder === undefined ? null : pathAt(at, each.standbyFolder),
+        jwksUrl: each.jwksUrl ?? null,
+        ca: each.ca === undefined ? null : readAuthorities(each.ca, `${at}/ca`),
+        ...{ family: each.family ?? null, watch: each.watch ?? null, guard: each.guard ?? null },
+        liveSince: new Map(
+          Object.entries(each.liveSince ?? {}).map(([kid, { time, reason }]) => [
+            kid,
+            { at: Date.parse(time), reason },
+          ]),
+        ),
+        heldElsewhere: each.heldElsewhere ?? [],
+      }
+      return [name, source]
+    }),
+  )
   const sources = [...keys.values()].flatMap(({ folder, standbyFolder }) =>
     [folder, standbyFolder].filter(each => each !== null),
   )
@@ -165,6 +193,7 @@ export function settleKeys(
 /** The rules between the settings. Pure. */
 export function keyRules(keys: Partial<Record<Environment, KeyFile>>): Complaint[] {
   return Object.entries(keys).flatMap(([name, each]) => {
+    const { folder, passphraseFile, pkcs11, jwksUrl, ca, family, watch } = each
     const at = `/keys/${name}`
     const complaints: Complaint[] = []
     const { folder, standbyFolder, passphraseFile, pkcs11, jwksUrl } = each
@@ -176,11 +205,10 @@ export function keyRules(keys: Partial<Record<Environment, KeyFile>>): Complaint
       const message = 'must be an https URL (http on a loopback address) without user or fragment'
       complaints.push({ at: `${at}/jwksUrl`, message })
     }
-    const { ca, family, watch, liveSince = {} } = each
     for (const [setting, given] of Object.entries({ ca, family, watch }))
       if (given !== undefined && jwksUrl === undefined)
         complaints.push({ at: `${at}/${setting}`, message: 'is for jwksUrl, which is not there' })
-    for (const [kid, { time }] of Object.entries(liveSince))
+    for (const [kid, { time }] of Object.entries(each.liveSince ?? {}))
       if (Number.isNaN(Date.parse(time)))
         complaints.push({ at: `${at}/liveSince/${kid}/time`, message: 'is no moment' })
     return complaints

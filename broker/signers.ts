@@ -14,13 +14,13 @@ import { loadTokenKeys } from './pkcs11/token.ts'
 /** The private keys of each environment. */
 export type Signers = ReadonlyMap<Environment, readonly HeldKey[]>
 
-/** The private keys of each environment, with every complaint about them. */
+/** The private keys of each environment, with every complaint about the keys. */
 export async function loadSigners(config: Config): Promise<{
   signers: Signers
   complaints: Complaint[]
 }> {
   const complaints: Complaint[] = []
-  const signers = new Map<Environment, readonly HeldKey[]>()
+  const signers = new Map<Environment, HeldKey[]>()
   for (const [environment, source] of config.keys) {
     const loaded = await loadKeys(source, `/keys/${environment}`)
     complaints.push(...loaded.complaints)
@@ -44,13 +44,9 @@ async function loadKeys(
   const files = folder === null ? none : loadSigningKeys(folder, passphrase)
   const standbys = standbyFolder === null ? none : loadSigningKeys(standbyFolder, passphrase)
   const inside = token && token.pin.text !== '' ? await loadTokenKeys(token) : none
-  const as =
-    (role: HeldKey['role']) =>
-    (key: SigningKey): HeldKey => ({ key, role })
-  const held = [
-    ...[...files.keys, ...inside.keys].map(as('signer')),
-    ...standbys.keys.map(as('standby')),
-  ]
+  const as = (role: HeldKey['role'], keys: readonly SigningKey[]): HeldKey[] =>
+    keys.map(key => ({ key, role }))
+  const held = [...as('signer', [...files.keys, ...inside.keys]), ...as('standby', standbys.keys)]
   return {
     held,
     complaints: [

@@ -169,13 +169,13 @@ function keysOf(
   const counts = Map.groupBy(hands, thumbprint => thumbprint)
   return {
     ...{ environment, jwksUrl: url },
-    ...{ lastRound: isoOrNull(watched.lastRound), lastTold: isoOrNull(watched.lastTold) },
+    ...{ lastRound: isoIfAny(watched.lastRound), lastTold: isoIfAny(watched.lastTold) },
     alarms: alarms().map(({ code, since, about }) => ({ code, since: iso(since), about })),
     keys: keys.map(({ kid, thumbprint, alg, role, isHere, created, revokedAt }) => ({
       ...{ kid, thumbprint, alg, role, here: isHere, created: iso(created) },
-      liveSince: isoOrNull(watched.sightings[thumbprint]?.liveSince),
-      lastSigned: isoOrNull(lastSigned[thumbprint]),
-      revoked: isoOrNull(revokedAt),
+      liveSince: isoIfAny(watched.sightings[thumbprint]?.liveSince),
+      lastSigned: isoIfAny(lastSigned[thumbprint]),
+      revoked: isoIfAny(revokedAt),
       signsFor: counts.get(thumbprint)?.length ?? 0,
     })),
   }
@@ -188,5 +188,5 @@ function stateOf(lastSuccess: number | null, failures: number): UpstreamStatus['
 
 const seconds = (milliseconds: number): number => Math.max(0, Math.floor(milliseconds / 1000))
 const iso = (wall: number): string => new Date(wall).toISOString()
-const isoOrNull = (wall: number | null | undefined): string | null =>
+const isoIfAny = (wall: number | null | undefined): string | null =>
   wall === null || wall === undefined ? null : iso(wall)

@@ -1,9 +1,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { parse, stringify } from 'yaml'
 import { readConfig } from '../../broker/config.ts'
-import type { ConfigFile } from '../../broker/config-schema.ts'
 import { loadSigners } from '../../broker/signers.ts'
 import type { Status } from '../../broker/status.ts'
 import { makeKey, makeWorld, type World, type WorldOptions } from '../support/world.ts'
@@ -28,14 +26,8 @@ async function pass({ clock, ticks }: World, seconds: number): Promise<void> {
 }
 
 /** The config and the keys that are there now, taken as the daemon takes them. */
-async function reload(
-  { folder, take }: World,
-  edit: (file: ConfigFile) => void = () => {},
-): Promise<void> {
+async function reload({ folder, take }: World): Promise<void> {
   const path = join(folder, 'broker.yaml')
-  const file = parse(readFileSync(path, 'utf8')) as ConfigFile
-  edit(file)
-  writeFileSync(path, stringify(file))
   const config = readConfig(path)
   const { signers, complaints } = await loadSigners(config)
   expect(complaints).toEqual([])

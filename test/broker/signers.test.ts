@@ -12,17 +12,17 @@ function load(
   const folder = folderWith(files)
   const standbyFolder = standby ? folderWith(standby) : null
   const config = {
-    keys: new Map([['nonprod', { folder, standbyFolder }]]),
+    keys: new Map([['nonprod', { folder, standbyFolder, passphrase: null, token: null }]]),
     upstreams: new Map([['ehr', upstream({ alg })]]),
   } as unknown as Config
   return loadSigners(config)
 }
 
 /** Files that nobody else may read, as the broker wants them. */
-function privately<T>(work: () => T): T {
+async function privately<T>(work: () => Promise<T>): Promise<T> {
   const before = process.umask(0o077)
   try {
-    return work()
+    return await work()
   } finally {
     process.umask(before)
   }
@@ -62,7 +62,6 @@ test.each([
 
 test('one key for signing and for standing by is a complaint', async () => {
   const { privatePem: pem } = p256()
-  expect((await loadFrom({ 'a.pem': pem }, { standby: { 'b.pem': pem } })).complaints).toHaveLength(
-    1,
-  )
+  const { complaints } = await loadFrom({ 'a.pem': pem }, { standby: { 'b.pem': pem } })
+  expect(complaints).toHaveLength(1)
 })
