@@ -6,9 +6,7 @@ import { isSafeUrl } from './urls.ts'
 /** One environment's keys: the private halves, and where the public ones are published, if that is known. */
 export interface KeySource {
   folder: string | null
-  /** The private halves of standbys, which lie elsewhere. */
-  standbyFolder: string | null
-  /** What opens the folders' encrypted files. */
+  /** What opens the folder's encrypted files. */
   passphrase: Secret | null
   token: TokenSource | null
   /** The private halves of standbys, which lie elsewhere. */
@@ -126,33 +124,6 @@ export function settleKeys(
       complaints.push({ at, message: `${path} is empty` })
     return { file: path, text }
   }
-  const settle = (name: Environment, each: KeyFile): KeySource => {
-    const at = `/keys/${name}`
-    const { folder, standbyFolder, passphraseFile, pkcs11, ca } = each
-    const inFile = (given: string | undefined) => (given === undefined ? null : pathAt(at, given))
-    return {
-      ...{ folder: inFile(folder), standbyFolder: inFile(standbyFolder) },
-      passphrase:
-        passphraseFile === undefined ? null : secretIn(passphraseFile, `${at}/passphraseFile`),
-      token: pkcs11
-        ? {
-            library: pathAt(at, pkcs11.library),
-            label: pkcs11.token,
-            pin: secretIn(pkcs11.pinFile, `${at}/pkcs11/pinFile`),
-          }
-        : null,
-      jwksUrl: each.jwksUrl ?? null,
-      ca: ca === undefined ? null : readAuthorities(ca, `${at}/ca`),
-      ...{ family: each.family ?? null, watch: each.watch ?? null, guard: each.guard ?? null },
-      liveSince: new Map(
-        Object.entries(each.liveSince ?? {}).map(([kid, { time, reason }]) => [
-          kid,
-          { at: Date.parse(time), reason },
-        ]),
-      ),
-      heldElsewhere: each.heldElsewhere ?? [],
-    }
-  }
   const entries = Object.entries(file) as [Environment, KeyFile][]
   const keys = new Map(
     entries.map(([name, each]) => {
@@ -196,10 +167,9 @@ export function keyRules(keys: Partial<Record<Environment, KeyFile>>): Complaint
     const { folder, passphraseFile, pkcs11, jwksUrl, ca, family, watch } = each
     const at = `/keys/${name}`
     const complaints: Complaint[] = []
-    const { folder, standbyFolder, passphraseFile, pkcs11, jwksUrl } = each
     if (folder === undefined && pkcs11 === undefined)
       complaints.push({ at, message: 'has neither a folder nor pkcs11: name where the keys are' })
-    if (folder === undefined && standbyFolder === undefined && passphraseFile !== undefined)
+    if (folder === undefined && passphraseFile !== undefined)
       complaints.push({ at: `${at}/passphraseFile`, message: 'is for the files of a folder' })
     if (jwksUrl !== undefined && !isKeySetUrl(jwksUrl)) {
       const message = 'must be an https URL (http on a loopback address) without user or fragment'

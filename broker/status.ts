@@ -146,7 +146,7 @@ function standingOf(
     ...{ kid: hand?.key.kid ?? null, keySince: facts ? iso(facts.created) : null },
     ...{ because: hand?.because ?? null, signsSince: asked ? iso(asked.first) : null },
     state: stateOf(lastSuccess, failures),
-    lastSuccess: isoOrNull(lastSuccess),
+    lastSuccess: isoIfAny(lastSuccess),
     lastFailure: lastFailure && {
       time: iso(lastFailure.at),
       code: lastFailure.code,

@@ -4,7 +4,7 @@ import { BrokerError } from '../errors.ts'
 import type { SigningKey } from '../keys/signing-keys.ts'
 import type { TokenSource } from '../keys-config.ts'
 import { type Cryptoki, closeLibraries, INSTALL, openLibrary } from './cryptoki.ts'
-import { type Mechanism, mechanismFor } from './mechanisms.ts'
+import { mechanismFor } from './mechanisms.ts'
 import { labelledSlots, openSessions, type Sessions, TokenFault } from './sessions.ts'
 import type { TokenKey } from './token-keys.ts'
 
@@ -109,7 +109,8 @@ function signingKey(
 ): SigningKey | TokenComplaint {
   const { jwk, thumbprint, bits, file } = half
   const { kid, alg } = jwk
-  if (mechanismFor(alg, offered, bits) === null)
+  const mechanism = mechanismFor(alg, offered, bits)
+  if (mechanism === null)
     return { setting: '/token', message: `${file}: ${label} cannot sign ${alg}` }
   // An EHR may know the key under another alg than its own.
   const mechanismOf = (asked: string) =>

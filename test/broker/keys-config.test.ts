@@ -136,7 +136,10 @@ const faultsOf = (parts: object): string[] =>
 const jwksUrl = 'https://keys.example.com/jwks.json'
 
 test.each<[string, object, string[]]>([
+  ['a URL in clear', { jwksUrl: 'http://keys.example.com/jwks.json' }, ['jwksUrl']],
+  ['a URL with a user', { jwksUrl: 'https://a:b@keys.example.com/' }, ['jwksUrl']],
   ['a URL with a fragment', { jwksUrl: `${jwksUrl}#x` }, ['jwksUrl']],
+  ['no URL', { jwksUrl: 'keys' }, ['jwksUrl']],
   [
     'what is for a URL, without one',
     { ca: 'ca.pem', family: 4, watch: 5 },
