@@ -477,7 +477,10 @@ describe('stays true', () => {
     await next(page)
     await expect.poll(() => announced(page)).toBe('The broker answers again.')
     expect(await page.getByText('has not answered').isVisible()).toBe(false)
-    expect(complaints.splice(0)).toEqual([expect.stringContaining('ERR_CONNECTION_REFUSED')])
+    // One at least: on a slow machine it asks again meanwhile.
+    const told = complaints.splice(0)
+    expect(told.length).toBeGreaterThan(0)
+    expect(told.filter(each => !each.includes('ERR_CONNECTION_REFUSED'))).toEqual([])
   })
 
   test('nothing is asked while the page is hidden or paused', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { openWatch, type Seen, type Watching } from '../../../broker/keys/watch.ts'
 import { openWays, type Ways } from '../../../broker/keys/ways.ts'
+import type { PublicKey } from '../../../keys-pipeline/jwk.ts'
 import { movedClock } from '../../support/clock.ts'
 import { ecJwk, published, rsaJwk } from '../../support/keys.ts'
 import {
@@ -11,8 +12,8 @@ import {
   setOf,
 } from '../../support/publication-host.ts'
 
-const OLD = published(rsaJwk())
-const NEW = published(ecJwk())
+// In the order in which a set has them.
+const [OLD, NEW] = inOrder(published(rsaJwk()), published(ecJwk()))
 
 const direct = openWays(() => performance.now(), null)
 
@@ -41,6 +42,10 @@ function watching(host: { url: string }, parts: Partial<Watching> = {}, ways: Wa
     return last
   }
   return { clock, watch, seen, watched, round }
+}
+
+function inOrder(one: PublicKey, other: PublicKey): [PublicKey, PublicKey] {
+  return one.thumbprint < other.thumbprint ? [one, other] : [other, one]
 }
 
 const keysOf = ({ round }: Seen) => round.looks.map(look => look?.keys)
