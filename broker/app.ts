@@ -10,7 +10,7 @@ import type { Clock } from './clock.ts'
 import type { Config, ConfigError } from './config.ts'
 import type { Cause } from './diagnosis/diagnose.ts'
 import { gatherFacts } from './diagnosis/gather.ts'
-import { readPast } from './diagnosis/past.ts'
+import { NO_PAST, readPast } from './diagnosis/past.ts'
 import { openRefusals } from './diagnosis/refusals.ts'
 import { surroundings } from './diagnosis/surroundings.ts'
 import { asBrokerError, BrokerError } from './errors.ts'
@@ -23,10 +23,15 @@ import { reportRoute } from './http/report-route.ts'
 import { watchStopping } from './http/stopping.ts'
 import { tokenRoute } from './http/token-route.ts'
 import type { Rooms } from './issue-token.ts'
+import { openDesk } from './keys/desk.ts'
+import type { SigningKey } from './keys/signing-keys.ts'
+import type { StateFolder } from './keys/state-file.ts'
+import { openWatch } from './keys/watch.ts'
+import { openWays } from './keys/ways.ts'
 import { openMetrics } from './metrics.ts'
 import { openRecentRefusals } from './recent-refusals.ts'
 import type { Tick } from './schedule.ts'
-import { bindSigners, type Signers, signerOf } from './signers.ts'
+import type { Signers } from './signers.ts'
 import { type LikelyCause, type Status, statusOf } from './status.ts'
 import { memoryCache } from './tokens/cache.ts'
 import { isShared } from './tokens/cache-key.ts'
@@ -46,6 +51,7 @@ import { exchangeWith } from './upstream/exchange.ts'
 import { openGuards } from './upstream/guards.ts'
 import { openHistory } from './upstream/history.ts'
 import { tellSkew } from './upstream/skew.ts'
+import type { Upstream } from './upstream/upstream.ts'
 
 /** What the broker needs of the world, so that a test can give it another one. */
 export interface Ports {
@@ -58,6 +64,7 @@ export interface Ports {
   audit: Audit
   log: FastifyBaseLogger
   signers: Signers
+  states: Pick<StateFolder, 'drawerOf'>
   traces: Traces
 }
 
@@ -81,21 +88,40 @@ export interface Broker {
 /** Assembly: the rooms made from the config and handed to each other, behind a Fastify. */
 export function buildApp(config: Config, ports: Ports): Broker {
   const { clock, chance, wait, audit, log, traces } = ports
-  let current = generationOf(config, ports.signers)
+  let current = generationOf(config)
+  const cache = memoryCache(clock)
   let configRefused: Status['configRefused'] = null
   const startedAt = clock().wall
   const connections = openConnections(ports.proxy)
-  const history = openHistory(readPast(readAuditTail(config.audit.file)))
+  const past = readPast(readAuditTail(config.audit.file))
   const metrics = openMetrics(clock)
   const recent = openRecentRefusals(id => current.config.services.has(id))
   const guards = openGuards(clock)
+  const desk = openDesk({
+    ...{ clock, log, drawerOf: ports.states.drawerOf },
+    past: id => {
+      const { lastSuccess: at, acceptedKid: kid } = past.get(id) ?? NO_PAST
+      return at === null || kid === null ? null : { at, kid }
+    },
+    // What was refused may have been refused for its key.
+    onSwitched: () => cache.forgive(),
+  })
+  desk.take({ ...config, held: ports.signers })
+  const history = openHistory(past)
+  for (const [id, { at, kid }] of desk.accepted())
+    if (at > (past.get(id)?.lastSuccess ?? 0)) history.worked(id, at, kid)
+  const keyOf = (upstream: Upstream): SigningKey | null => desk.handOf(upstream)?.key ?? null
+  const watch = openWatch({
+    ...{ clock, chance, buster: randomUUID, watchings: desk.watchings, onSeen: desk.seen },
+    ways: openWays(() => clock().monotonic, ports.proxy && connections.dispatcherTo),
+  })
   const refusals = openRefusals({
     clock,
     gather: (upstream, token) =>
       gatherFacts(
         upstream,
         token,
-        surroundings(current.config, { clock, ...current, assertion: GOOD_FOR }, history.of),
+        surroundings(current.config, { clock, keyOf, assertion: GOOD_FOR }, history.of),
       ),
     onDiagnosed: (upstream, { code, causes }) =>
       log.warn({ upstream: upstream.id, code, causes: causes.map(brief) }, 'why the EHR says no'),
@@ -103,10 +129,15 @@ export function buildApp(config: Config, ports: Ports): Broker {
   const exchange = refusals.watch(
     persist({
       ...{ clock, chance, wait, history, guard: guards.guard },
+      kidFor: upstream => keyOf(upstream)?.kid ?? null,
       exchange: traces.watchExchange(
         metrics.watchExchange(
           exchangeWith({
-            ...{ clock, postFor: connections.postFor, signerFor: signerOf, newJti: randomUUID },
+            ...{ clock, postFor: connections.postFor, newJti: randomUUID },
+            signerFor: desk.signerFor,
+            onSigning: (upstream, { thumbprint }) => desk.signing(upstream, thumbprint),
+            onAnswer: (upstream, { thumbprint }, answer) =>
+              desk.answered(upstream, thumbprint, answer),
             onDate: tellSkew(history, log),
           }),
         ),
@@ -116,7 +147,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
   const sharing = openSharing(config.sharedCache, ports)
   const fetching: FetchPorts = {
     ...{ clock, chance, exchange, share: sharing.share },
-    cache: memoryCache(clock),
+    cache,
     flights: singleFlight(),
     hasWorked: ({ id }) => history.of(id).lastSuccess !== null,
     onRefreshFailed: (upstream, { code, facts }) =>
@@ -161,8 +192,9 @@ export function buildApp(config: Config, ports: Ports): Broker {
   app.addHook('onClose', async () => {
     // A caller that went away may have left its story half told: it is recorded all the same.
     await stopping.settled()
-    await Promise.all([connections.close(), visits.close(), traces.close()])
+    await Promise.all([connections.close(), visits.close(), watch.close(), traces.close()])
     sharing.close()
+    desk.close()
     await audit.close()
   })
   const status = (): Status =>
@@ -170,7 +202,8 @@ export function buildApp(config: Config, ports: Ports): Broker {
       ...{ clock, startedAt, history, cache: fetching.cache },
       ...{ config: current.config, configRefused, refusals: recent.list },
       breakerOf: guards.breakerOf,
-      keyOf: ({ id }) => current.signers.get(id) ?? null,
+      handOf: desk.handOf,
+      environments: desk.environments(),
       causesOf: ({ id }) => refusals.last.get(id)?.causes.map(brief) ?? [],
     })
   const admin = buildAdmin({ token: config.admin.token, log, metrics, status })
@@ -198,9 +231,12 @@ export function buildApp(config: Config, ports: Ports): Broker {
     ticks: [
       { name: 'tokens', tick: warm.tick },
       { name: 'endpoints', tick: endpoints.tick },
+      { name: 'keys', tick: desk.tick },
+      { name: 'key sets', tick: watch.tick, atOnce: true },
     ],
     take: (next, signers) => {
-      current = generationOf(next, signers)
+      current = generationOf(next)
+      desk.take({ ...next, held: signers })
       configRefused = null
       fetching.cache.forgive()
       if (next.listen.tls) takeIdentity(app, next.listen.tls)
@@ -217,11 +253,10 @@ const brief = ({ code, certainty, because, fix, who }: Cause): LikelyCause => ({
   ...{ code, certainty, because, fix, who },
 })
 
-/** One config with its policy and its keys. What it made its upstreams of signs for them, whatever comes after. */
-function generationOf(config: Config, signers: Signers) {
-  bindSigners(config.upstreams, signers)
+/** One config with its policy. */
+function generationOf(config: Config) {
   const { generation, services, upstreams, disabled } = config
   const access = compileAccess(config.issuer, config.callers)
   const policy = compilePolicy(generation, services, upstreams, access, disabled)
-  return { config, signers, policy }
+  return { config, policy }
 }

@@ -79,7 +79,7 @@ function upstreamRules(id: string, upstream: UpstreamFile, { keys }: ConfigFile)
 /** What an upstream needs beyond its form, unless it is switched off. */
 function usedUpstreamRules(
   at: string,
-  { tokenEndpoint, environment, reason }: UpstreamFile,
+  { tokenEndpoint, environment, reason, keySource, pinnedKids }: UpstreamFile,
   keys: ConfigFile['keys'],
 ): Complaint[] {
   const complaints: Complaint[] = []
@@ -88,6 +88,10 @@ function usedUpstreamRules(
   if (tokenEndpoint === undefined) {
     const message = 'is missing; ask the EHR for it: npm run -s broker -- discover FHIR-BASE'
     complaints.push({ at: `${at}/tokenEndpoint`, message })
+  }
+  if ((keySource === 'pinned') !== (pinnedKids !== undefined)) {
+    const message = 'keySource: pinned and pinnedKids belong together'
+    complaints.push({ at: `${at}/pinnedKids`, message })
   }
   if (!keys[environment]) {
     const message = `needs the private keys of ${environment}: keys.${environment}.folder or .pkcs11`

@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { ALGS } from '../keys-pipeline/algorithms.ts'
 import { CALLER_ALGS } from './caller-keys.ts'
-import { KeySettings } from './keys-config.ts'
+import { KeySettings, KidList } from './keys-config.ts'
 import { PROFILES, type ProfileName } from './profiles.ts'
 
 const closed = { additionalProperties: false }
@@ -54,6 +54,12 @@ export const UpstreamSchema = Type.Object(
     labels: Type.Optional(Labels),
     scopes: ScopeList,
     alg: Type.Optional(Type.Enum(ALGS)),
+    keySource: Type.Optional(
+      Type.Enum(['url', 'pinned'], {
+        description: 'pinned: it has loaded our keys by hand, and fetches no URL.',
+      }),
+    ),
+    pinnedKids: Type.Optional(KidList),
     assertionAudience: Type.Optional(
       Type.Object(
         { value: Type.String({ minLength: 1 }), reason: Type.String({ minLength: 1 }) },
@@ -266,6 +272,7 @@ export const ConfigSchema = Type.Object(
     upstreamFolder: Type.Optional(FilePath),
     workloadIssuers: Type.Optional(Type.Record(Type.String(Id), WorkloadIssuer, closed)),
     services: Type.Record(Type.String(Id), Service, closed),
+    state: Type.Optional(FilePath),
     sharedCache: Type.Optional(SharedCache),
     traces: Type.Optional(Traces),
     metrics: Type.Optional(Type.Object({ listen: MetricsListener }, closed)),

@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs'
-import { dirname, relative } from 'node:path'
+import { dirname, join, parse, relative } from 'node:path'
 import type { Environment } from '../keys-pipeline/key-set.ts'
 import type { CallerRules } from './access/access.ts'
 import type { ServiceRules } from './access/policy.ts'
@@ -8,6 +8,7 @@ import { type AdminAddress, settleAdmin } from './admin-config.ts'
 import { authoritiesFault, identityFault } from './certificates.ts'
 import { type ConfigFiles, openConfigFiles } from './config-files.ts'
 import { type Complaint, crossCheck, isOn } from './config-rules.ts'
+import type { ConfigFile } from './config-schema.ts'
 import type { Placed } from './config-source.ts'
 import { isPrivate } from './files.ts'
 import { expandGrants } from './grants.ts'
@@ -30,6 +31,8 @@ export interface Config {
   admin: AdminAddress
   audit: { file: string; fsync: boolean }
   keys: ReadonlyMap<Environment, KeySource>
+  /** Folder of what was seen and signed, which survives a restart. */
+  state: string
   upstreams: ReadonlyMap<string, Upstream>
   disabled: ReadonlyMap<string, DisabledUpstream>
   services: ReadonlyMap<string, ServiceRules>
@@ -148,7 +151,12 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     if (fault !== null) complaints.push({ at, message: fault })
     return { cert: cert ?? '', key: key ?? '' }
   }
-  const { keys, sources: folders } = settleKeys(file.keys, { pathAt, readSecret, complaints })
+  const { keys, sources: folders } = settleKeys(file.keys, {
+    pathAt,
+    readSecret,
+    readAuthorities,
+    complaints,
+  })
   const [on, off] = splitBy(Object.entries(file.upstreams), ([, each]) => isOn(each))
   const upstreams = on.map(([id, each]): [string, Upstream] => {
     const profileName = each.profile
@@ -159,6 +167,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
       {
         ...{ id, fhirBase, tokenEndpoint, clientId, environment, scopes, profileName, profile },
         alg: each.alg ?? profile.alg,
+        pinnedKids: each.keySource === 'pinned' ? (each.pinnedKids ?? []) : null,
         assertionAudience: each.assertionAudience ?? null,
         ca: each.ca === undefined ? null : readAuthorities(each.ca, `/upstreams/${id}/ca`),
         identity: each.clientCertificate
@@ -177,6 +186,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     admin: settleAdmin(file.admin, given => pathAt('/admin', given), read, complaints),
     audit: { file: pathAt('/audit/file', file.audit.file), fsync: file.audit.fsync ?? false },
     keys,
+    state: stateFolder(file, pathAt),
     upstreams: new Map(upstreams),
     disabled: new Map(off.map(([id, { fhirBase, reason = '' }]) => [id, { id, fhirBase, reason }])),
     services: new Map(
@@ -198,6 +208,13 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     sources: [...new Set([...sources, ...folders, ...named])],
   }
   return { config, complaints }
+}
+
+/** Beside the audit, where the broker may write, and by its name, which is one broker's alone. */
+function stateFolder({ state, audit }: ConfigFile, pathAt: ConfigFiles['pathAt']): string {
+  if (state !== undefined) return pathAt('/state', state)
+  const { dir, name } = parse(pathAt('/audit/file', audit.file))
+  return join(dir, `${name}-state`)
 }
 
 function splitBy<T>(all: readonly T[], is: (one: T) => boolean): [T[], T[]] {

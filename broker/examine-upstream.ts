@@ -5,8 +5,8 @@ import type { Config } from './config.ts'
 import { type Examined, examine, type Wish } from './diagnosis/examine.ts'
 import { NO_PAST, readPast } from './diagnosis/past.ts'
 import { surroundings } from './diagnosis/surroundings.ts'
-import { BrokerError } from './errors.ts'
-import type { SigningKey } from './keys/signing-keys.ts'
+import { openDesk } from './keys/desk.ts'
+import { readOnly } from './keys/state-file.ts'
 import type { Signers } from './signers.ts'
 import { GOOD_FOR } from './upstream/assertion.ts'
 import { openConnections } from './upstream/connections.ts'
@@ -21,22 +21,27 @@ export async function examineUpstream(
   wish: Omit<Wish, 'exchange'> & { asksToken: boolean },
 ): Promise<Examined> {
   const known = readPast(readAuditTail(config.audit.file))
+  const { clock, signers } = ports
+  const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+  const desk = openDesk({
+    ...{ clock, log: quiet, drawerOf: readOnly(config.state), onSwitched: () => {} },
+    past: id => {
+      const { lastSuccess: at, acceptedKid: kid } = known.get(id) ?? NO_PAST
+      return at === null || kid === null ? null : { at, kid }
+    },
+  })
+  desk.take({ ...config, held: signers })
   const around = surroundings(
     config,
-    { ...ports, assertion: GOOD_FOR },
+    { clock, keyOf: each => desk.handOf(each)?.key ?? null, assertion: GOOD_FOR },
     id => known.get(id) ?? NO_PAST,
   )
   const { postFor, close } = openConnections()
   try {
-    const signerFor = (): SigningKey => {
-      const signer = ports.signers.get(upstream.id)
-      if (!signer) throw new BrokerError('signing_failed', { upstream: upstream.id })
-      return signer
-    }
     const exchange = wish.asksToken
       ? exchangeWith({
-          ...{ clock: ports.clock, postFor, signerFor, newJti: randomUUID },
-          onDate: () => {},
+          ...{ clock, postFor, signerFor: desk.signerFor, newJti: randomUUID },
+          ...{ onDate: () => {}, onSigning: () => {}, onAnswer: () => {} },
         })
       : null
     return await examine(upstream, around, { ...wish, exchange })

@@ -47,7 +47,8 @@ audit:
 keys:
   nonprod:
     folder: ${JSON.stringify(keyFolder)}
-    # The URL that is registered at the EHR, so that diagnose can look whether the key is there:
+    # The URL that is registered at the EHR. The broker watches it: a new key signs nothing until it has been there for
+    # long enough, and diagnose looks whether it is there.
     # jwksUrl: https://YOUR-HOST/nonprod/.well-known/jwks.json
 
 # One entry per EHR tenant and client ID.

@@ -9,8 +9,21 @@ export interface KeySource {
   /** What opens the folder's encrypted files. */
   passphrase: Secret | null
   token: TokenSource | null
-  signWith: readonly string[]
+  /** The private halves of standbys, which lie elsewhere. */
+  standbyFolder: string | null
   jwksUrl: string | null
+  /** PEM of the authorities trusted for `jwksUrl`; null for the system's. */
+  ca: string | null
+  /** The one IP version over which `jwksUrl` is looked at; null for those that there are. */
+  family: 4 | 6 | null
+  /** Seconds between two looks at `jwksUrl`; null where the watch decides. */
+  watch: number | null
+  /** Seconds that a key must be live before it signs; null where that is worked out. */
+  guard: number | null
+  /** By kid: live since then by the operator's word. Milliseconds since the epoch. */
+  liveSince: ReadonlyMap<string, { at: number; reason: string }>
+  /** Kids in the live set whose private halves somebody else has. */
+  heldElsewhere: readonly string[]
 }
 
 /** A token whose keys sign inside it. */
@@ -29,7 +42,14 @@ export interface Secret {
 
 const closed = { additionalProperties: false }
 const Path = { minLength: 1 }
+const Reason = { minLength: 1, maxLength: 500 }
+const KID = '^[\\x21-\\x7e]{1,128}$'
+export const KidList = Type.Array(Type.String({ pattern: KID }), { minItems: 1, uniqueItems: true })
+/** Seconds. */
+const Period = (most: number) => Type.Integer({ minimum: 1, maximum: most })
+const MONTH = 31 * 24 * 60 * 60
 
+/** The keys of an environment, in the config file. */
 export const KeySettings = Type.Object(
   {
     folder: Type.Optional(
@@ -38,6 +58,7 @@ export const KeySettings = Type.Object(
         description: 'Folder of private keys (PEM or JWK), mode 0700, files 0600.',
       }),
     ),
+    standbyFolder: Type.Optional(Type.String(Path)),
     passphraseFile: Type.Optional(
       Type.String({ ...Path, description: 'What opens the encrypted PEM files of the folder.' }),
     ),
@@ -57,11 +78,24 @@ export const KeySettings = Type.Object(
     jwksUrl: Type.Optional(
       Type.String({ description: 'Where the public halves are published: what EHRs fetch.' }),
     ),
-    signWith: Type.Optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
-        description: 'Where there are several keys of one algorithm: the kid that signs, for each.',
-      }),
+    ca: Type.Optional(Type.String(Path)),
+    family: Type.Optional(Type.Union([Type.Literal(4), Type.Literal(6)])),
+    watch: Type.Optional(Period(3600)),
+    guard: Type.Optional(Period(MONTH)),
+    liveSince: Type.Optional(
+      Type.Record(
+        Type.String({ pattern: KID }),
+        Type.Object(
+          {
+            time: Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2})?Z$' }),
+            reason: Type.String(Reason),
+          },
+          closed,
+        ),
+        closed,
+      ),
     ),
+    heldElsewhere: Type.Optional(KidList),
   },
   closed,
 )
@@ -71,13 +105,14 @@ type KeyFile = Static<typeof KeySettings>
 interface Tools {
   pathAt: (at: string, given: string) => string
   readSecret: (given: string, at: string) => Buffer
+  readAuthorities: (given: string, at: string) => string
   complaints: Complaint[]
 }
 
 /** The settings with their secrets read, and the paths that they name. A secret is a whole file without its last line break. */
 export function settleKeys(
   file: Partial<Record<Environment, KeyFile>>,
-  { pathAt, readSecret, complaints }: Tools,
+  { pathAt, readSecret, readAuthorities, complaints }: Tools,
 ): { keys: Map<Environment, KeySource>; sources: string[] } {
   const secretIn = (given: string, at: string): Secret => {
     const before = complaints.length
@@ -91,7 +126,8 @@ export function settleKeys(
   }
   const entries = Object.entries(file) as [Environment, KeyFile][]
   const keys = new Map(
-    entries.map(([name, { folder, passphraseFile, pkcs11, signWith = [], jwksUrl = null }]) => {
+    entries.map(([name, each]) => {
+      const { folder, passphraseFile, pkcs11 } = each
       const at = `/keys/${name}`
       const source: KeySource = {
         folder: folder === undefined ? null : pathAt(at, folder),
@@ -104,18 +140,31 @@ export function settleKeys(
               pin: secretIn(pkcs11.pinFile, `${at}/pkcs11/pinFile`),
             }
           : null,
-        ...{ signWith, jwksUrl },
+        standbyFolder: each.standbyFolder === undefined ? null : pathAt(at, each.standbyFolder),
+        jwksUrl: each.jwksUrl ?? null,
+        ca: each.ca === undefined ? null : readAuthorities(each.ca, `${at}/ca`),
+        ...{ family: each.family ?? null, watch: each.watch ?? null, guard: each.guard ?? null },
+        liveSince: new Map(
+          Object.entries(each.liveSince ?? {}).map(([kid, { time, reason }]) => [
+            kid,
+            { at: Date.parse(time), reason },
+          ]),
+        ),
+        heldElsewhere: each.heldElsewhere ?? [],
       }
       return [name, source]
     }),
   )
-  const sources = [...keys.values()].flatMap(({ folder }) => (folder === null ? [] : [folder]))
+  const sources = [...keys.values()].flatMap(({ folder, standbyFolder }) =>
+    [folder, standbyFolder].filter(each => each !== null),
+  )
   return { keys, sources }
 }
 
 /** The rules between the settings. Pure. */
 export function keyRules(keys: Partial<Record<Environment, KeyFile>>): Complaint[] {
-  return Object.entries(keys).flatMap(([name, { folder, passphraseFile, pkcs11, jwksUrl }]) => {
+  return Object.entries(keys).flatMap(([name, each]) => {
+    const { folder, passphraseFile, pkcs11, jwksUrl, ca, family, watch } = each
     const at = `/keys/${name}`
     const complaints: Complaint[] = []
     if (folder === undefined && pkcs11 === undefined)
@@ -126,6 +175,12 @@ export function keyRules(keys: Partial<Record<Environment, KeyFile>>): Complaint
       const message = 'must be an https URL (http on a loopback address) without user or fragment'
       complaints.push({ at: `${at}/jwksUrl`, message })
     }
+    for (const [setting, given] of Object.entries({ ca, family, watch }))
+      if (given !== undefined && jwksUrl === undefined)
+        complaints.push({ at: `${at}/${setting}`, message: 'is for jwksUrl, which is not there' })
+    for (const [kid, { time }] of Object.entries(each.liveSince ?? {}))
+      if (Number.isNaN(Date.parse(time)))
+        complaints.push({ at: `${at}/liveSince/${kid}/time`, message: 'is no moment' })
     return complaints
   })
 }

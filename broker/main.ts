@@ -3,16 +3,17 @@ import process from 'node:process'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { FastifyInstance } from 'fastify'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { buildApp } from './app.ts'
 import { type Audit, openAuditFile } from './audit.ts'
 import { systemClock } from './clock.ts'
 import { type Config, ConfigError, readConfigWith } from './config.ts'
 import type { Complaint } from './config-rules.ts'
 import { fingerprintOf } from './fingerprint.ts'
+import type { StateFolder } from './keys/state-file.ts'
 import { frozenFaults, openReload } from './reload.ts'
 import { startSchedule } from './schedule.ts'
-import { loadSigners, type Signers } from './signers.ts'
+import { claimState, loadSigners, type Signers } from './signers.ts'
 import { NO_TRACES, openTraces } from './traces.ts'
 import { clearSocket } from './unix-socket.ts'
 import type { WebProxy } from './upstream/connections.ts'
@@ -29,16 +30,21 @@ const USAGE =
 const GRACE = 2_000
 
 async function start(path: string): Promise<void> {
-  const opened: { audit?: Audit; signers: Signers } = { signers: new Map() }
+  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime })
+  const opened: { audit?: Audit; states?: StateFolder; signers: Signers } = { signers: new Map() }
   const config = await readConfigWith(path, async candidate => {
     const { signers, complaints } = await loadSigners(candidate)
     opened.signers = signers
-    return [...complaints, ...openAudit(candidate.audit, opened)]
+    return [
+      ...complaints,
+      ...openAudit(candidate.audit, opened),
+      ...openState(candidate, opened, log),
+    ]
   })
-  const { audit, signers } = opened
+  const { audit, signers, states } = opened
   let current = config
-  if (audit === undefined) throw new Error('a config without complaints has its audit open')
-  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime })
+  if (audit === undefined || states === undefined)
+    throw new Error('a config without complaints has its audit and its state open')
   const { app, admin, metrics, abort, ticks, take, refuse } = buildApp(config, {
     clock: systemClock,
     chance: Math.random,
@@ -47,6 +53,7 @@ async function start(path: string): Promise<void> {
     audit,
     log,
     signers,
+    states,
     traces:
       config.traces === null
         ? NO_TRACES
@@ -104,6 +111,8 @@ async function start(path: string): Promise<void> {
     void unschedule()
     void Promise.all([app.close(), admin.close(), metrics?.close()]).then(() => {
       clearTimeout(late)
+      // It must be held until here: one that nobody could close any more would be let go of.
+      states.close()
       log.info('stopped')
     })
   }
@@ -171,6 +180,12 @@ function openAudit(
       },
     ]
   }
+}
+
+function openState(config: Config, opened: { states?: StateFolder }, log: Logger): Complaint[] {
+  const { states, complaints } = claimState(config, systemClock, log)
+  if (states !== null) opened.states = states
+  return complaints
 }
 
 /** In capitals or not, as other programs read them. */

@@ -81,6 +81,26 @@ export const METRICS = {
   lockstep_signing_key_since_timestamp_seconds: {
     type: 'gauge',
     labels: ['environment', 'kid'],
-    help: 'When the file of a key that signs was last written, in seconds since the epoch: its age, where files are left alone.',
+    help: 'When a key that signs was made, as far as is known, in seconds since the epoch: its age.',
+  },
+  lockstep_key_alarm: {
+    type: 'gauge',
+    labels: ['environment', 'alarm'],
+    help: '1 while an alarm about the keys rings, 0 while it does not; what each means: Which key signs.',
+  },
+  lockstep_key_live: {
+    type: 'gauge',
+    labels: ['environment', 'kid'],
+    help: '1 while a key that is here is in the live set by the last look that could tell, 0 while it is not; absent where nobody looks.',
+  },
+  lockstep_key_upstreams: {
+    type: 'gauge',
+    labels: ['environment', 'kid'],
+    help: 'For how many EHRs a key that is here signs.',
+  },
+  lockstep_key_set_seen_timestamp_seconds: {
+    type: 'gauge',
+    labels: ['environment'],
+    help: 'When a look at the live set could last tell anything, in seconds since the epoch; 0 for never, absent where nobody looks.',
   },
 } as const satisfies Record<string, Row>

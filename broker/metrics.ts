@@ -1,9 +1,10 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { ALARMS, type AlarmCode } from './alarm-table.ts'
 import type { Audit, AuditRecord } from './audit.ts'
 import type { Clock, Instant } from './clock.ts'
 import { asBrokerError } from './errors.ts'
 import { METRICS } from './metrics-table.ts'
-import type { Status, UpstreamStatus } from './status.ts'
+import type { EnvironmentStatus, Status, UpstreamStatus } from './status.ts'
 import type { Obtain } from './tokens/obtain.ts'
 import type { Exchange } from './upstream/exchange.ts'
 
@@ -25,6 +26,7 @@ export interface Metrics {
 /** No id has a parenthesis: whoever nobody knows shares one label. */
 const UNKNOWN = '(unknown)'
 const NONE = '(none)'
+const ALARM_CODES = Object.keys(ALARMS) as AlarmCode[]
 const OUTCOMES = ['granted', 'refused', 'failed'] as const
 const STATES: readonly UpstreamStatus['state'][] = ['working', 'failing', 'never_worked', 'untried']
 
@@ -138,6 +140,21 @@ function openGauges(registry: Registry): { show: (status: Status) => void } {
   const remaining = gauge('lockstep_token_remaining_seconds')
   const key = gauge('lockstep_signing_key_info')
   const keySince = gauge('lockstep_signing_key_since_timestamp_seconds')
+  const alarm = gauge('lockstep_key_alarm')
+  const live = gauge('lockstep_key_live')
+  const signsFor = gauge('lockstep_key_upstreams')
+  const setSeen = gauge('lockstep_key_set_seen_timestamp_seconds')
+  const showKeys = ({ environment, jwksUrl, lastTold, alarms, keys }: EnvironmentStatus): void => {
+    for (const name of ALARM_CODES)
+      alarm.set({ environment, alarm: name }, alarms.some(({ code }) => code === name) ? 1 : 0)
+    if (jwksUrl !== null)
+      setSeen.set({ environment }, lastTold === null ? 0 : Date.parse(lastTold) / 1000)
+    // The kid of a key that is not here is made by whoever publishes it: such keys are no series.
+    for (const { kid, liveSince, signsFor: count } of keys.filter(({ here }) => here)) {
+      if (jwksUrl !== null) live.set({ environment, kid }, liveSince === null ? 0 : 1)
+      signsFor.set({ environment, kid }, count)
+    }
+  }
   const showOne = (one: UpstreamStatus): void => {
     const { id: upstream, environment, kid } = one
     for (const each of STATES) state.set({ upstream, state: each }, each === one.state ? 1 : 0)
@@ -152,10 +169,12 @@ function openGauges(registry: Registry): { show: (status: Status) => void } {
       keySince.set({ environment, kid }, Date.parse(one.keySince) / 1000)
   }
   return {
-    show: ({ configRefused: refused, upstreams }) => {
+    show: ({ configRefused: refused, upstreams, keys }) => {
       configRefused.set(refused === null ? 0 : 1)
       for (const each of [state, lastSuccess, skew, breaker, remaining, key, keySince]) each.reset()
+      for (const each of [alarm, live, signsFor, setSeen]) each.reset()
       upstreams.forEach(showOne)
+      keys.forEach(showKeys)
     },
   }
 }

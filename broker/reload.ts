@@ -12,6 +12,7 @@ export function frozenFaults(before: Config, next: Config): Complaint[] {
     ['/listen/tls/clientCa', asksForCertificates(before), asksForCertificates(next)],
     ['/admin', before.admin, next.admin],
     ['/audit', before.audit, next.audit],
+    ['/state', before.state, next.state],
     ['/sharedCache', before.sharedCache, next.sharedCache],
     ['/traces', before.traces, next.traces],
     ['/metrics', { ...before.metrics, tls: null }, { ...next.metrics, tls: null }],

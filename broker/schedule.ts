@@ -4,6 +4,8 @@ import { schedule } from 'node-cron'
 export interface Tick {
   name: string
   tick: () => Promise<void>
+  /** The first is due at the start. */
+  atOnce?: true
 }
 
 /** The library would write to the console that a tick takes long, which is no fault. */
@@ -21,6 +23,8 @@ export function startSchedule(
   ticks: readonly Tick[],
   onError: (name: string, error: unknown) => void,
 ): () => Promise<void> {
+  for (const { name, tick, atOnce } of ticks)
+    if (atOnce) void tick().catch(error => onError(name, error))
   const tasks = ticks.map(({ name, tick }) =>
     schedule(EVERY_FIVE_SECONDS, () => tick().catch(error => onError(name, error)), {
       ...{ name, noOverlap: true, suppressMissedWarning: true, unref: true, logger: SILENT },

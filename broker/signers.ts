@@ -1,79 +1,85 @@
+import type { Environment } from '../keys-pipeline/key-set.ts'
+import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Complaint } from './config-rules.ts'
-import { BrokerError } from './errors.ts'
-import { chooseKey, type KeyRing, strangeKids } from './keys/choose.ts'
+import { asBrokerError, ERRORS } from './errors.ts'
+import type { Log } from './keys/alarms.ts'
+import type { HeldKey } from './keys/environment.ts'
 import { loadSigningKeys, type SigningKey } from './keys/signing-keys.ts'
+import { openStateFolder, type StateFolder } from './keys/state-file.ts'
 import { twinFaults } from './keys/twins.ts'
 import type { KeySource } from './keys-config.ts'
 import { loadTokenKeys } from './pkcs11/token.ts'
-import type { Upstream } from './upstream/upstream.ts'
 
-/** By upstream id. */
-export type Signers = ReadonlyMap<string, SigningKey>
+/** The private keys of each environment. */
+export type Signers = ReadonlyMap<Environment, readonly HeldKey[]>
 
-/** The key that signs for each upstream, with every complaint about the keys. */
+/** The private keys of each environment, with every complaint about the keys. */
 export async function loadSigners(config: Config): Promise<{
   signers: Signers
   complaints: Complaint[]
 }> {
   const complaints: Complaint[] = []
-  const rings = new Map<string, KeyRing>()
+  const signers = new Map<Environment, HeldKey[]>()
   for (const [environment, source] of config.keys) {
     const loaded = await loadKeys(source, `/keys/${environment}`)
     complaints.push(...loaded.complaints)
-    rings.set(environment, { keys: loaded.keys, signWith: source.signWith })
-  }
-  const signers = new Map<string, SigningKey>()
-  for (const [environment, { keys, signWith }] of rings) {
-    const message = strangeKids({ keys, signWith })
-    if (message !== null) complaints.push({ at: `/keys/${environment}/signWith`, message })
+    signers.set(environment, loaded.held)
   }
   for (const { id, environment, alg } of config.upstreams.values()) {
-    const ring = rings.get(environment)
-    if (!ring || ring.keys.length === 0) continue
-    const chosen = chooseKey(environment, alg, ring)
-    if (typeof chosen === 'string') complaints.push({ at: `/upstreams/${id}`, message: chosen })
-    else signers.set(id, chosen)
+    const keys = (signers.get(environment) ?? []).filter(({ role }) => role === 'signer')
+    if (keys.length === 0 || keys.some(({ key }) => key.alg === alg)) continue
+    const message = `there is no ${alg} key for ${environment}`
+    complaints.push({ at: `/upstreams/${id}`, message })
   }
   return { signers, complaints }
 }
 
-/** One environment's keys, from its folder and its token. A PIN that cannot be read is not tried. */
+/** One environment's keys, from its folders and its token. A PIN that cannot be read is not tried. */
 async function loadKeys(
-  { folder, passphrase, token }: KeySource,
+  { folder, standbyFolder, passphrase, token }: KeySource,
   at: string,
-): Promise<{ keys: SigningKey[]; complaints: Complaint[] }> {
+): Promise<{ held: HeldKey[]; complaints: Complaint[] }> {
   const none = { keys: [], complaints: [] }
   const files = folder === null ? none : loadSigningKeys(folder, passphrase)
+  const standbys = standbyFolder === null ? none : loadSigningKeys(standbyFolder, passphrase)
   const inside = token && token.pin.text !== '' ? await loadTokenKeys(token) : none
-  const keys = [...files.keys, ...inside.keys]
+  const as = (role: HeldKey['role'], keys: readonly SigningKey[]): HeldKey[] =>
+    keys.map(key => ({ key, role }))
+  const held = [...as('signer', [...files.keys, ...inside.keys]), ...as('standby', standbys.keys)]
   return {
-    keys,
+    held,
     complaints: [
       ...files.complaints.map(message => ({ at: `${at}/folder`, message })),
+      ...standbys.complaints.map(message => ({ at: `${at}/standbyFolder`, message })),
       ...inside.complaints.map(({ setting, message }) => ({
         at: `${at}/pkcs11${setting}`,
         message,
       })),
-      ...twinFaults(keys).map(message => ({ at, message })),
+      ...twinFaults(held.map(({ key }) => key)).map(message => ({ at, message })),
     ],
   }
 }
 
-/** By the very upstream of one generation, so that a request that began under it ends under it. */
-const SIGNERS = new WeakMap<Upstream, SigningKey>()
-
-/** What a generation made its upstreams of signs for them, whatever comes after. */
-export function bindSigners(upstreams: ReadonlyMap<string, Upstream>, signers: Signers): void {
-  for (const [id, upstream] of upstreams) {
-    const signer = signers.get(id)
-    if (signer) SIGNERS.set(upstream, signer)
+/** The folder of what was seen and signed, for this process alone; null with a complaint where it is not to be had. */
+export function claimState(
+  { state: folder }: Config,
+  clock: Clock,
+  log: Pick<Log, 'error'>,
+): { states: StateFolder | null; complaints: Complaint[] } {
+  try {
+    const states = openStateFolder(folder, {
+      now: () => clock().wall,
+      onSetAside: facts =>
+        log.error({ code: 'state_unreadable', ...facts }, ERRORS.state_unreadable.says),
+    })
+    return { states, complaints: [] }
+  } catch (error) {
+    const { code, message, facts } = asBrokerError(error)
+    const why = facts['reason'] === undefined ? code : `${code}, ${facts['reason']}`
+    return {
+      states: null,
+      complaints: [{ at: '/state', message: `${folder}: ${message} (${why})` }],
+    }
   }
-}
-
-/** Refused: `signing_failed` where there is no key. */
-export function signerOf(upstream: Upstream): SigningKey {
-  const signer = SIGNERS.get(upstream)
-  if (!signer) throw new BrokerError('signing_failed', { upstream: upstream.id })
-  return signer
 }

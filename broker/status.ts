@@ -1,7 +1,10 @@
 import type { Environment } from '../keys-pipeline/key-set.ts'
+import type { AlarmCode } from './alarm-table.ts'
 import { type Clock, remaining } from './clock.ts'
 import type { Config, ConfigError } from './config.ts'
 import type { ErrorCode } from './errors.ts'
+import type { EnvironmentKeys, Hand } from './keys/environment.ts'
+import type { Because } from './keys/rotation.ts'
 import type { Refused } from './recent-refusals.ts'
 import type { TokenCache } from './tokens/cache.ts'
 import type { BreakerState } from './upstream/guards.ts'
@@ -18,6 +21,7 @@ export interface Status {
   /** Why the config that is there now is not the one in force, and since when; null where it is. */
   configRefused: { time: string; complaints: ConfigError['complaints'] } | null
   upstreams: UpstreamStatus[]
+  keys: EnvironmentStatus[]
   /** Those that are switched off. */
   disabled: readonly DisabledUpstream[]
   /** The last decisions against somebody, the latest first. */
@@ -32,8 +36,11 @@ export interface UpstreamStatus {
   profile: string
   /** The key that signs for it; null where there is none. */
   kid: string | null
-  /** When that key's file was last written. */
+  /** When that key was made, as far as is known. */
   keySince: string | null
+  /** Why that key signs, and since when it has signed for this upstream. */
+  because: Because | null
+  signsSince: string | null
   /** `untried`: nobody asked for a token yet. `failing`: it worked before. `never_worked`: it did not. */
   state: 'working' | 'failing' | 'never_worked' | 'untried'
   lastSuccess: string | null
@@ -47,6 +54,35 @@ export interface UpstreamStatus {
   causes: LikelyCause[]
   /** A token that is held: the seconds of its life, those that are left and those until it is refreshed. */
   tokens: { scope: string; life: number; expiresIn: number; refreshIn: number }[]
+}
+
+/** The keys of one environment. */
+export interface EnvironmentStatus {
+  environment: Environment
+  /** Where the published set is watched; null where it is not. */
+  jwksUrl: string | null
+  /** The last look at it, and the last that told anything. */
+  lastRound: string | null
+  lastTold: string | null
+  /** What should not be, the gravest first. */
+  alarms: { code: AlarmCode; since: string; about: readonly string[] }[]
+  keys: KeyStatus[]
+}
+
+export interface KeyStatus {
+  kid: string
+  thumbprint: string
+  alg: string
+  role: 'signer' | 'standby'
+  /** Its private half is here. */
+  here: boolean
+  created: string
+  /** Since when it has been seen in the live set without a gap; null while it is not. */
+  liveSince: string | null
+  lastSigned: string | null
+  revoked: string | null
+  /** For how many upstreams it signs. */
+  signsFor: number
 }
 
 export interface LikelyCause {
@@ -63,7 +99,8 @@ export interface StatusPorts {
   startedAt: number
   config: Pick<Config, 'generation' | 'upstreams' | 'disabled'>
   configRefused: Status['configRefused']
-  keyOf: (upstream: Upstream) => { kid: string; since: number | null } | null
+  handOf: (upstream: Upstream) => Hand | null
+  environments: ReadonlyMap<Environment, EnvironmentKeys>
   causesOf: (upstream: Upstream) => LikelyCause[]
   breakerOf: (upstream: Upstream) => BreakerState
   refusals: () => Refused[]
@@ -88,6 +125,7 @@ export function statusOf(ports: StatusPorts): Status {
         refreshIn: seconds(remaining(token.sentAt, token.soft, clock())),
       })),
     })),
+    keys: [...ports.environments].map(([name, each]) => keysOf(name, each, ports)),
     disabled: [...config.disabled.values()],
     refusals: ports.refusals(),
   }
@@ -95,14 +133,18 @@ export function statusOf(ports: StatusPorts): Status {
 
 function standingOf(
   upstream: Upstream,
-  { history, keyOf, causesOf, breakerOf }: StatusPorts,
+  { history, handOf, causesOf, breakerOf, environments }: StatusPorts,
 ): Omit<UpstreamStatus, 'tokens'> {
   const { id, fhirBase, environment, clientId, profileName } = upstream
   const { lastSuccess, lastFailure, failures, skew } = history.of(id)
-  const key = keyOf(upstream)
+  const hand = handOf(upstream)
+  const state = environments.get(environment)?.situation()
+  const asked = hand && state?.records.get(id)?.asked[hand.key.thumbprint]
+  const facts = hand && state?.keys.find(each => each.thumbprint === hand.key.thumbprint)
   return {
     ...{ id, fhirBase, environment, clientId, profile: profileName },
-    ...{ kid: key?.kid ?? null, keySince: isoIfAny(key?.since ?? null) },
+    ...{ kid: hand?.key.kid ?? null, keySince: facts ? iso(facts.created) : null },
+    ...{ because: hand?.because ?? null, signsSince: asked ? iso(asked.first) : null },
     state: stateOf(lastSuccess, failures),
     lastSuccess: isoIfAny(lastSuccess),
     lastFailure: lastFailure && {
@@ -114,6 +156,31 @@ function standingOf(
   }
 }
 
+function keysOf(
+  environment: Environment,
+  { situation, state, alarms }: EnvironmentKeys,
+  { config, handOf }: StatusPorts,
+): EnvironmentStatus {
+  const { keys, watched } = situation()
+  const { url, lastSigned } = state()
+  const hands = [...config.upstreams.values()].flatMap(each =>
+    each.environment === environment ? (handOf(each)?.key.thumbprint ?? []) : [],
+  )
+  const counts = Map.groupBy(hands, thumbprint => thumbprint)
+  return {
+    ...{ environment, jwksUrl: url },
+    ...{ lastRound: isoIfAny(watched.lastRound), lastTold: isoIfAny(watched.lastTold) },
+    alarms: alarms().map(({ code, since, about }) => ({ code, since: iso(since), about })),
+    keys: keys.map(({ kid, thumbprint, alg, role, isHere, created, revokedAt }) => ({
+      ...{ kid, thumbprint, alg, role, here: isHere, created: iso(created) },
+      liveSince: isoIfAny(watched.sightings[thumbprint]?.liveSince),
+      lastSigned: isoIfAny(lastSigned[thumbprint]),
+      revoked: isoIfAny(revokedAt),
+      signsFor: counts.get(thumbprint)?.length ?? 0,
+    })),
+  }
+}
+
 function stateOf(lastSuccess: number | null, failures: number): UpstreamStatus['state'] {
   if (failures === 0) return lastSuccess === null ? 'untried' : 'working'
   return lastSuccess === null ? 'never_worked' : 'failing'
@@ -121,4 +188,5 @@ function stateOf(lastSuccess: number | null, failures: number): UpstreamStatus['
 
 const seconds = (milliseconds: number): number => Math.max(0, Math.floor(milliseconds / 1000))
 const iso = (wall: number): string => new Date(wall).toISOString()
-const isoIfAny = (wall: number | null): string | null => (wall === null ? null : iso(wall))
+const isoIfAny = (wall: number | null | undefined): string | null =>
+  wall === null || wall === undefined ? null : iso(wall)

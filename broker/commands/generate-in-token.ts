@@ -66,7 +66,7 @@ async function run(
   const { half, signer } = made
   // As in keys-pipeline/statements.ts, which the broker does not know.
   const proof = await signer.signJwt(
-    { typ: 'possession+jwt' },
+    { typ: 'possession+jwt', kid: signer.kid, alg: signer.alg },
     { sub: half.thumbprint, aud: url, iat: Math.floor(systemClock().wall / 1000) },
   )
   const out = path(given.out)

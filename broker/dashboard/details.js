@@ -78,6 +78,7 @@ function factsOf(upstream, now) {
     ['Client ID', make('code', {}, upstream.clientId)],
     ['Profile', `${upstream.profile}, ${upstream.environment}`],
     ['Key', upstream.kid === null ? 'none' : make('code', {}, upstream.kid)],
+    ['It signs since', upstream.signsSince === null ? null : moment(upstream.signsSince)],
     ['Last success', lastSuccess === null ? 'never' : moment(lastSuccess)],
     ['Last failure', lastFailure === null ? 'none' : failureOf(lastFailure)],
     ['Failures in a row', failures > 0 ? String(failures) : null],

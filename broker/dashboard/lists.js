@@ -1,7 +1,41 @@
 import { make, plural, STATES, tableOf, timeOf } from './elements.js'
 
-/** Which key signs for what, by environment. */
-export function keysOf({ upstreams, time }) {
+const WHY = {
+  newest: 'newest proven',
+  in_use: 'in use',
+  pinned: 'loaded by hand',
+  fallback: 'fallback',
+  unproven: 'not proven',
+  unseen: 'not seen live',
+}
+
+/** What should not be about the keys of each environment, and when its set was last seen. */
+export const alarmsOf = ({ keys, time }) =>
+  keys.flatMap(({ environment, jwksUrl, lastTold, alarms }) => [
+    ...alarms.map(({ code, since, about }) =>
+      make(
+        'p',
+        { className: 'alarm' },
+        make('b', { className: 'bad' }, `${environment}: `),
+        make('code', {}, code),
+        ` ${about.slice(0, 5).join(', ')}${about.length > 5 ? ` and ${about.length - 5} more` : ''}, `,
+        timeOf(since, time),
+      ),
+    ),
+    make(
+      'p',
+      { className: 'quiet' },
+      `${environment}: `,
+      ...(jwksUrl === null
+        ? ['nobody looks at its key set (jwksUrl)']
+        : lastTold === null
+          ? ['its key set was not seen yet']
+          : ['its key set was seen ', timeOf(lastTold, time)]),
+    ),
+  ])
+
+/** Which key signs for what, by environment; then the keys that are there and sign for nothing. */
+export function keysOf({ upstreams, keys, time }) {
   const groups = Map.groupBy(upstreams, ({ environment, kid }) =>
     JSON.stringify([environment, kid]),
   )
@@ -18,15 +52,28 @@ export function keysOf({ upstreams, time }) {
         kid === null ? make('span', { className: 'bad' }, 'no key') : make('code', {}, kid),
         keySince === null ? '' : timeOf(keySince, time),
         plural(group.length, 'upstream'),
+        whyOf(group),
         countsOf(group),
         last === undefined ? 'never' : timeOf(last, time),
       ]
     })
+  for (const { environment, keys: known } of keys)
+    for (const { kid, created, here, liveSince, revoked, signsFor } of known)
+      if (signsFor === 0)
+        rows.push([
+          environment,
+          make('code', {}, kid),
+          timeOf(created, time),
+          'nothing',
+          standingOf(here, liveSince, revoked),
+          '',
+          '',
+        ])
   return rows.length === 0
     ? make('p', { className: 'notice' }, 'There is no upstream to sign for.')
     : tableOf(
-        'Keys in use',
-        ['Environment', 'Key', 'File written', 'Signs for', 'Which are', 'Last accepted'],
+        'Keys',
+        ['Environment', 'Key', 'Made', 'Signs for', 'Why', 'Which are', 'Last accepted'],
         rows,
       )
 }
@@ -35,6 +82,16 @@ export const keyCount = ({ upstreams }) =>
   new Set(
     upstreams.flatMap(({ environment, kid }) => (kid === null ? [] : `${environment} ${kid}`)),
   ).size
+
+const standingOf = (here, liveSince, revoked) =>
+  revoked !== null ? 'revoked' : here ? (liveSince === null ? 'not live' : 'live') : 'not here'
+
+const whyOf = group =>
+  Object.entries(WHY)
+    .map(([because, word]) => [group.filter(each => each.because === because).length, word])
+    .filter(([count]) => count > 0)
+    .map(([count, word]) => (count === group.length ? word : `${count} ${word}`))
+    .join(', ')
 
 const countsOf = group =>
   Object.entries(STATES)

@@ -1,5 +1,5 @@
 import { icon, make, moment, plural, STATES, span, tell } from './elements.js'
-import { complaintsOf, disabledOf, keyCount, keysOf, refusalsOf } from './lists.js'
+import { alarmsOf, complaintsOf, disabledOf, keyCount, keysOf, refusalsOf } from './lists.js'
 import { openUpstreams } from './upstreams.js'
 
 /** Milliseconds between two looks, and those that a look may take. */
@@ -112,11 +112,11 @@ function refresh() {
     at(view).hidden = view !== chosen.view
   }
   showConfig(latest)
-  if (chosen.view === 'keys') list('keys', keysOf(latest))
+  if (chosen.view === 'keys') list('keys', ...alarmsOf(latest), keysOf(latest))
   if (chosen.view === 'refusals') list('refusals', refusalsOf(latest))
 }
 
-const list = (view, content) => renew(at(view).querySelector('.list'), content)
+const list = (view, ...content) => renew(at(view).querySelector('.list'), ...content)
 
 /** Put in anew only where it differs, so that a selection stays. */
 function renew(place, ...content) {

@@ -32,7 +32,7 @@ export const CAUSES = {
     'us',
     key.keyNotPublished,
     'The key that signs is not in the key set, and never was accepted.',
-    'Publish its public half (npm run -s keys -- add), or let a published key sign (signWith).',
+    'Publish its public half (npm run -s keys -- add), or take its private half out of the folder.',
     SMART,
   ),
   key_removed_too_early: row(
@@ -46,7 +46,7 @@ export const CAUSES = {
     'us',
     key.keyNotLiveYet,
     'A new key signs before it is in the live set.',
-    'Sign with the old key (signWith) until the new one is live and the guard time is over.',
+    'Put the old key back into the folder until the new one is live and the guard time is over.',
     EPIC,
   ),
   key_of_other_environment: row(

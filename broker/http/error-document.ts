@@ -8,6 +8,7 @@ const ELSEWHERE: ReadonlySet<ErrorCode> = new Set([
   ...(['bundle_refused', 'file_unreadable', 'file_not_written', 'fhir_base_unusable'] as const),
   ...(['discovery_not_found', 'discovery_refused', 'discovery_malformed'] as const),
   ...(['discovery_other_domain', 'token_unknown'] as const),
+  ...(['state_in_use', 'state_unusable', 'state_unreadable'] as const),
 ])
 
 const SHOWN = (Object.keys(ERRORS) as ErrorCode[]).filter(code => !ELSEWHERE.has(code))

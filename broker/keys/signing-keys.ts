@@ -10,7 +10,6 @@ import type { Signer } from '../upstream/assertion.ts'
 /** A private key that can sign and cannot be read back. */
 export interface SigningKey extends Signer {
   alg: Alg
-  thumbprint: string
   /** Where it is: a file, or the URI of a key in a token. */
   file: string
   /** When its file was last written, in milliseconds since the epoch; null where there is no file. */
@@ -98,7 +97,7 @@ function loadSigningKey(file: string, passphrase: Passphrase | null): SigningKey
       thumbprint: known.thumbprint,
       file,
       since: mtimeMs,
-      signJwt: signWith(key, kid, alg),
+      signJwt: signWith(key),
     }
   } catch {
     // OpenSSL's message may quote the file. A wrong passphrase now and then decrypts to what is merely no key.
@@ -138,6 +137,6 @@ function openPrivateKey(
 }
 
 const signWith =
-  (key: KeyObject, kid: string, alg: Alg): Signer['signJwt'] =>
-  ({ typ }, claims) =>
-    new SignJWT({ ...claims }).setProtectedHeader({ alg, kid, typ }).sign(key)
+  (key: KeyObject): Signer['signJwt'] =>
+  (header, claims) =>
+    new SignJWT({ ...claims }).setProtectedHeader(header).sign(key)

@@ -1,3 +1,4 @@
+import { isAlg } from '../../keys-pipeline/algorithms.ts'
 import { shown } from '../../keys-pipeline/errors.ts'
 import { BrokerError } from '../errors.ts'
 import type { SigningKey } from '../keys/signing-keys.ts'
@@ -111,19 +112,24 @@ function signingKey(
   const mechanism = mechanismFor(alg, offered, bits)
   if (mechanism === null)
     return { setting: '/token', message: `${file}: ${label} cannot sign ${alg}` }
-  const sign = (input: Buffer): Promise<Buffer> =>
+  // An EHR may know the key under another alg than its own.
+  const mechanismOf = (asked: string) =>
+    asked === alg ? mechanism : isAlg(asked) ? mechanismFor(asked, offered, bits) : null
+  const sign = (input: Buffer, by: NonNullable<typeof mechanism>): Promise<Buffer> =>
     sessions.use(async ({ library, handle, keys }) => {
       const key = keys.find(each => each.half.thumbprint === thumbprint)
       if (key === undefined) throw new TokenFault('CKR_KEY_HANDLE_INVALID')
-      library.C_SignInit(handle, mechanism, key.handle)
-      return library.C_SignAsync(handle, mechanism.prepare(input), Buffer.alloc(mechanism.most))
+      library.C_SignInit(handle, by, key.handle)
+      return library.C_SignAsync(handle, by.prepare(input), Buffer.alloc(by.most))
     })
   return {
     ...{ kid, alg, thumbprint, file, since: null },
-    signJwt: async ({ typ }, claims) => {
-      const input = `${encode({ alg, kid, typ })}.${encode(claims)}`
+    signJwt: async (header, claims) => {
+      const input = `${encode(header)}.${encode(claims)}`
+      const by = mechanismOf(header.alg)
+      if (by === null) throw new BrokerError('signing_failed', { kid, reason: 'alg' })
       try {
-        return `${input}.${(await sign(Buffer.from(input))).toString('base64url')}`
+        return `${input}.${(await sign(Buffer.from(input), by)).toString('base64url')}`
       } catch (error) {
         const reason = error instanceof TokenFault ? error.ckr : 'unknown'
         throw new BrokerError('signing_failed', { kid, reason }, { cause: error })

@@ -2,11 +2,14 @@ import type { Upstream } from './upstream.ts'
 
 /** Signs with one private key and never shows it. */
 export interface Signer {
+  /** As the EHR knows the key. */
   kid: string
   alg: string
-  /** A compact JWS over these claims, with this signer's alg and kid in its header. */
+  /** RFC 7638. */
+  thumbprint: string
+  /** A compact JWS over these claims. Refused: an `alg` that the key cannot have. */
   signJwt: (
-    header: { typ: string },
+    header: { typ: string; kid: string; alg: string },
     claims: Readonly<Record<string, string | number>>,
   ) => Promise<string>
 }
@@ -29,7 +32,7 @@ export async function makeAssertion(
 ): Promise<string> {
   const seconds = Math.floor(now / 1000)
   return signer.signJwt(
-    { typ: upstream.profile.typ },
+    { typ: upstream.profile.typ, kid: signer.kid, alg: signer.alg },
     {
       iss: upstream.clientId,
       sub: upstream.clientId,

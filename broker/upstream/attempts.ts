@@ -13,6 +13,8 @@ interface Ports {
   exchange: Exchange
   guard: Guard
   history: History
+  /** The kid that would sign now; null where there is none. */
+  kidFor: (upstream: Upstream) => string | null
 }
 
 /** Attempts in all, of which each has an assertion of its own. */
@@ -28,7 +30,7 @@ const SLOW_DOWN = 30
 
 /**
  * The exchange with what may be done about its failures: an outage is tried again with jittered backoff, a no after a
- * success once, anything else never. All attempts together have the upstream's deadline. While an EHR asks us to slow
+ * success once, and once more where that has brought another key to sign; anything else never. All attempts together have the upstream's deadline. While an EHR asks us to slow
  * down it is not called.
  *
  * Refused: what the exchange refuses; `upstream_busy`, `upstream_circuit_open`.
@@ -49,7 +51,8 @@ export function persist(ports: Ports): Exchange {
         const asked = askedFor(error)
         const delay =
           asked === null
-            ? backoffAfter(error, attempt, worked, chance())
+            ? (backoffAfter(error, attempt, worked, chance()) ??
+              afterTurn(error, attempt, ports.kidFor(upstream)))
             : asked <= PATIENCE && attempt === 1
               ? asked
               : null
@@ -105,6 +108,16 @@ function backoffAfter(
   if (failure !== 'outage' || attempt >= MOST_ATTEMPTS) return null
   if (code === 'upstream_circuit_open' || code === 'upstream_busy') return null
   return BACKOFF * 2 ** (attempt - 1) * (1 + chance)
+}
+
+/** Where a key was refused until another is to sign: that one has its attempt. */
+function afterTurn(
+  { code, facts }: BrokerError,
+  attempt: number,
+  next: string | null,
+): number | null {
+  const isTurn = FLAKY.includes(code) && next !== null && next !== facts['kid']
+  return isTurn && attempt < MOST_ATTEMPTS ? BACKOFF : null
 }
 
 /** A bare 400 or 401, with which Epic now and then answers what it accepts a moment later. */

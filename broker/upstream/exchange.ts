@@ -1,5 +1,5 @@
 import type { Clock, Instant } from '../clock.ts'
-import { asBrokerError, BrokerError } from '../errors.ts'
+import { asBrokerError, BrokerError, type ErrorCode } from '../errors.ts'
 import { makeAssertion, type Signer } from './assertion.ts'
 import type { PostForm } from './token-endpoint.ts'
 import { readTokenResponse, type TokenResponse } from './token-response.ts'
@@ -19,6 +19,9 @@ export type Exchange = (
   deadline?: number,
 ) => Promise<UpstreamToken>
 
+/** Of a key: taken, refused, not spoken of, or nobody there who could say. */
+export type Answer = 'accepted' | 'refused' | 'answered' | 'silent'
+
 const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /**
@@ -30,6 +33,10 @@ export function exchangeWith(ports: {
   clock: Clock
   newJti: () => string
   signerFor: (upstream: Upstream) => Signer
+  /** Told before each signature. */
+  onSigning: (upstream: Upstream, signer: Signer) => void
+  /** Told what the EHR said of the key. */
+  onAnswer: (upstream: Upstream, signer: Signer, answer: Answer) => void
   postFor: (upstream: Upstream) => PostForm
   /** Told of the clock of each EHR that answers: seconds by which it is ahead of ours. */
   onDate: (upstream: Upstream, skew: number) => void
@@ -37,6 +44,7 @@ export function exchangeWith(ports: {
   return async (upstream, scopes, deadline = upstream.deadline) => {
     const sentAt = ports.clock()
     const signer = ports.signerFor(upstream)
+    ports.onSigning(upstream, signer)
     const assertion = await makeAssertion(upstream, signer, sentAt.wall, ports.newJti()).catch(
       error => {
         throw new BrokerError('signing_failed', { kid: signer.kid }, { cause: error })
@@ -51,13 +59,32 @@ export function exchangeWith(ports: {
     try {
       const reply = await ports.postFor(upstream)(upstream.tokenEndpoint, form, deadline)
       if (reply.date !== null) ports.onDate(upstream, skewOf(reply.date, sentAt, ports.clock()))
-      return { ...readTokenResponse(reply, scopes, upstream.profile), sentAt, kid: signer.kid }
+      const token = readTokenResponse(reply, scopes, upstream.profile)
+      ports.onAnswer(upstream, signer, 'accepted')
+      return { ...token, sentAt, kid: signer.kid }
     } catch (error) {
       const { code, facts, cause } = asBrokerError(error)
+      ports.onAnswer(upstream, signer, answerOf(asBrokerError(error)))
       throw new BrokerError(code, { ...facts, upstream: upstream.id, kid: signer.kid }, { cause })
     }
   }
 }
+
+/** What a failure says of the key that signed. A page by a proxy or a firewall is no word of the EHR's. */
+function answerOf({ code, failure, facts }: BrokerError): Answer {
+  if (code === 'upstream_invalid_client') return 'refused'
+  if (code === 'upstream_refused' && (facts['status'] === 400 || facts['status'] === 401))
+    return 'refused'
+  return failure === 'no' || ANSWERS.includes(code) ? 'answered' : 'silent'
+}
+
+/** It has read the assertion, and what it says is about something else. */
+const ANSWERS: readonly ErrorCode[] = [
+  'upstream_invalid_request',
+  'upstream_unsupported_grant_type',
+  'upstream_token_type',
+  'upstream_life_too_short',
+]
 
 /** By the middle of the call; a Date has whole seconds. @see RFC 9110 §6.6.1 */
 const skewOf = (date: number, sentAt: Instant, now: Instant): number =>

@@ -13,6 +13,8 @@ export interface Upstream {
   profileName: ProfileName
   profile: Profile
   alg: Alg
+  /** The kids that the hospital has loaded by hand; null where it fetches our URL. */
+  pinnedKids: readonly string[] | null
   /** The explicit exception to "aud is the URL posted to", with its reason. */
   assertionAudience: { value: string; reason: string } | null
   /** PEM of the certificate authorities trusted for this upstream; null for the system's. */

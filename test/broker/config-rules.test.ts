@@ -34,6 +34,16 @@ describe('is refused', () => {
       config(c => (c.issuer = 'https://broker.example.com/')),
       '/issuer',
     ],
+    [
+      'loaded keys without their kids',
+      config((_, u) => Object.assign(u, { keySource: 'pinned' })),
+      `/upstreams/${ID}/pinnedKids`,
+    ],
+    [
+      'kids of loaded keys where the URL is fetched',
+      config((_, u) => Object.assign(u, { pinnedKids: ['kid'] })),
+      `/upstreams/${ID}/pinnedKids`,
+    ],
     ['an issuer that is no URL', config(c => (c.issuer = 'broker')), '/issuer'],
     [
       'one client ID with two scope lists',

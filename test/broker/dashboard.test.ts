@@ -7,7 +7,7 @@ import type { Status, UpstreamStatus } from '../../broker/status.ts'
 import { launchChromium, visit } from '../support/browser.ts'
 import { manyUpstreams } from '../support/dashboard-status.ts'
 import { faults } from '../support/looks.ts'
-import { statusWith, upstreamStatus } from '../support/status.ts'
+import { environmentStatus, keyStatus, statusWith, upstreamStatus } from '../support/status.ts'
 
 /** The dashboard as an operator gets it: served by the real listener, and looked at by Debian's Chromium. */
 let browser: Browser
@@ -191,15 +191,54 @@ describe('says at a glance', () => {
     const { url } = await serving(
       statusWith([
         ...[up('a'), down('b'), up('c', { environment: 'nonprod', kid: 'kid-2' })],
-        upstreamStatus({ id: 'd', environment: 'nonprod', kid: null, keySince: null }),
+        upstreamStatus({
+          id: 'd',
+          environment: 'nonprod',
+          kid: null,
+          keySince: null,
+          because: null,
+        }),
       ]),
     )
     const { page } = await open(`${url}#view=keys`)
     const rows = await page.locator('#keys tbody tr').allInnerTexts()
     expect(rows.map(text => text.split(/\s*\t\s*/))).toEqual([
-      ['production', 'kid-1', '24 d ago', '2 upstreams', '1 failing, 1 working', '1 h ago'],
-      ['nonprod', 'kid-2', '24 d ago', '1 upstream', '1 working', '1 h ago'],
+      [
+        'production',
+        'kid-1',
+        '24 d ago',
+        '2 upstreams',
+        'newest proven',
+        '1 failing, 1 working',
+        '1 h ago',
+      ],
+      ['nonprod', 'kid-2', '24 d ago', '1 upstream', 'newest proven', '1 working', '1 h ago'],
       ['nonprod', 'no key', '1 upstream', '1 untried', 'never'],
+    ])
+  })
+
+  test('what should not be about the keys, and keys that sign for nothing', async () => {
+    const about = Array.from({ length: 7 }, (_, each) => `kid-${each}`)
+    const keys = [
+      environmentStatus({
+        alarms: [{ code: 'key_unclaimed', since: '2026-11-25T11:00:00.000Z', about }],
+        keys: [
+          keyStatus(),
+          keyStatus({ kid: 'next', signsFor: 0, liveSince: null }),
+          keyStatus({ kid: '<b>strange</b>', signsFor: 0, here: false }),
+        ],
+      }),
+      environmentStatus({ environment: 'nonprod', jwksUrl: null }),
+    ]
+    const { url } = await serving(statusWith([up('a')], { keys }))
+    const { page } = await open(`${url}#view=keys`)
+    const text = await page.locator('#keys').textContent()
+    expect(text).toContain('production: key_unclaimed kid-0, kid-1, kid-2, kid-3, kid-4 and 2 more')
+    expect(text).toContain('nonprod: nobody looks at its key set')
+    const rows = await page.locator('#keys tbody tr').allInnerTexts()
+    expect(rows.slice(1).map(each => each.split(/\s*\t\s*/).slice(0, 5))).toEqual([
+      ['production', 'next', '24 d ago', 'nothing', 'not live'],
+      ['production', '<b>strange</b>', '24 d ago', 'nothing', 'not here'],
     ])
   })
 
@@ -431,7 +470,10 @@ describe('stays true', () => {
     await next(page)
     await expect.poll(() => announced(page)).toBe('The broker answers again.')
     expect(await page.getByText('has not answered').isVisible()).toBe(false)
-    expect(complaints.splice(0)).toEqual([expect.stringContaining('ERR_CONNECTION_REFUSED')])
+    // One at least: on a slow machine it asks again meanwhile.
+    const told = complaints.splice(0)
+    expect(told.length).toBeGreaterThan(0)
+    expect(told.filter(each => !each.includes('ERR_CONNECTION_REFUSED'))).toEqual([])
   })
 
   test('nothing is asked while the page is hidden or paused', async () => {

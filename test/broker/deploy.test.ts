@@ -36,6 +36,15 @@ const SLOW = (below: number, all: number): Series => ({
   [up(`${HANDOUTS}_bucket`, 'outcome="granted",le="+Inf"')]: `0+${all}x60`,
 })
 
+/** It rings for so many minutes, and not quite so long. */
+const alarm = (name: string, minutes: number): { fires: Series; rests: Series } => {
+  const series = up('lockstep_key_alarm', `environment="nonprod",alarm="${name}"`)
+  return {
+    fires: { [series]: `0x${29 - minutes} 1x30` },
+    rests: minutes === 0 ? { [series]: '1x20 0x30' } : { [series]: `0x${30 - minutes} 1x30` },
+  }
+}
+
 /** For each alert what sets it off after half an hour, and what is near it and does not. */
 const CASES: Record<string, { fires: Series; rests: Series }> = {
   LockstepUpstreamNeverWorked: {
@@ -115,6 +124,14 @@ const CASES: Record<string, { fires: Series; rests: Series }> = {
       [up('lockstep_signing_key_since_timestamp_seconds', 'kid="k"')]: `-${399 * 86_400}x60`,
     },
   },
+  LockstepKeyUnclaimed: alarm('key_unclaimed', 0),
+  LockstepNoKey: alarm('no_key', 1),
+  LockstepKeyNotLive: alarm('key_not_live', 5),
+  LockstepRevokedKeyLive: alarm('revoked_live', 15),
+  LockstepKeyUnproven: alarm('guard_unproven', 15),
+  LockstepKeySetUnseen: alarm('watch_failing', 15),
+  LockstepKeyNamedOtherwise: alarm('key_published_otherwise', 15),
+  LockstepStateNotSaved: alarm('state_not_saved', 5),
   LockstepFault: {
     fires: { [up(REQUESTS, 'service="billing",outcome="internal"')]: '_x25 1x30' },
     rests: {

@@ -44,7 +44,8 @@ test('secrets are read without the line break at their end, and their paths are 
       ...{ library: join(folder, 'lib.so'), label: 'our token' },
       pin: { file: join(folder, 'pin'), text: '1234' },
     },
-    ...{ signWith: [], jwksUrl: null },
+    ...{ standbyFolder: null, jwksUrl: null, ca: null, family: null, watch: null, guard: null },
+    ...{ liveSince: new Map(), heldElsewhere: [] },
   })
 })
 
@@ -127,4 +128,44 @@ test('a key that is in the folder twice, and a kid for two keys, are complaints 
   expect(complaints.map(each => each.message).join()).toMatch(
     /c\.pem is not .*a\.pem and .*b\.pem are the same key/s,
   )
+})
+
+const faultsOf = (parts: object): string[] =>
+  keyRules({ nonprod: { folder: 'private', ...parts } }).map(({ at }) => at)
+
+const jwksUrl = 'https://keys.example.com/jwks.json'
+
+test.each<[string, object, string[]]>([
+  ['a URL in clear', { jwksUrl: 'http://keys.example.com/jwks.json' }, ['jwksUrl']],
+  ['a URL with a user', { jwksUrl: 'https://a:b@keys.example.com/' }, ['jwksUrl']],
+  ['a URL with a fragment', { jwksUrl: `${jwksUrl}#x` }, ['jwksUrl']],
+  ['no URL', { jwksUrl: 'keys' }, ['jwksUrl']],
+  [
+    'what is for a URL, without one',
+    { ca: 'ca.pem', family: 4, watch: 5 },
+    ['ca', 'family', 'watch'],
+  ],
+  [
+    'a moment that is none',
+    { liveSince: { kid: { time: '2026-13-01T00:00Z', reason: 'r' } } },
+    ['liveSince/kid/time'],
+  ],
+])('%s is a complaint', (_, nonprod, at) => {
+  expect(faultsOf(nonprod)).toEqual(at.map(each => `/keys/nonprod/${each}`))
+})
+
+test('what is good is no complaint, and loopback may be in clear', () => {
+  const liveSince = { kid: { time: '2026-11-25T12:00Z', reason: 'seen by hand' } }
+  expect(faultsOf({ jwksUrl, ca: 'ca.pem', watch: 5, guard: 5, liveSince })).toEqual([])
+  expect(faultsOf({ jwksUrl: 'http://127.0.0.1:8080/jwks.json' })).toEqual([])
+})
+
+test('a moment is read as it is written, and the folder of standbys is watched too', () => {
+  const liveSince = { kid: { time: '2026-11-25T12:00Z', reason: 'seen by hand' } }
+  const path = configWith({ folder: 'private', standbyFolder: 'standby', liveSince })
+  const { keys, sources } = readConfig(path)
+  expect(keys.get('nonprod')?.liveSince).toEqual(
+    new Map([['kid', { at: Date.UTC(2026, 10, 25, 12), reason: 'seen by hand' }]]),
+  )
+  expect(sources).toContain(join(path, '..', 'standby'))
 })

@@ -108,13 +108,12 @@ test('a config with faults of every kind names them all before it ends with 78',
   Object.assign(config, {
     issuer: 'x',
     audit: { file: 'no/such/folder' },
-    keys: { nonprod: { folder: 'private', signWith: ['nobody'] } },
+    keys: { nonprod: { folder: 'private', watch: 60 } },
   })
   writeFileSync(join(folder, 'broker.yaml'), stringify(config))
   const { code, stderr } = await run(BROKER_MAIN, ['--config', 'broker.yaml'], { cwd: folder })
   expect(code).toBe(78)
-  for (const at of ['/issuer', '/audit/file', '/keys/nonprod/signWith'])
-    expect(stderr).toContain(at)
+  for (const at of ['/issuer', '/audit/file', '/keys/nonprod/watch']) expect(stderr).toContain(at)
 })
 
 test('asked to stop, it answers what is under way, ends with 0 and leaves the audit whole', async () => {

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
+import { ALARMS } from '../../broker/alarm-table.ts'
 import type { Audit } from '../../broker/audit.ts'
 import { BrokerError } from '../../broker/errors.ts'
 import { openMetrics } from '../../broker/metrics.ts'
@@ -8,7 +9,7 @@ import type { Obtained } from '../../broker/tokens/obtain.ts'
 import type { UpstreamToken } from '../../broker/upstream/exchange.ts'
 import { auditRecord } from '../support/audit.ts'
 import { movedClock } from '../support/clock.ts'
-import { statusWith, upstreamStatus } from '../support/status.ts'
+import { environmentStatus, keyStatus, statusWith, upstreamStatus } from '../support/status.ts'
 import { upstream } from '../support/upstream.ts'
 
 const EMPTY = statusWith()
@@ -173,6 +174,39 @@ test('a key that signs has an age, whoever it signs for; none without a key', as
   expect(found).toEqual([
     'lockstep_signing_key_since_timestamp_seconds{environment="production",kid="k"} 1795604400.5',
   ])
+})
+
+test('a key that is here shows whether it is live and for how many it signs, and a stranger’s kid makes no series', async () => {
+  const { lines } = measured()
+  const status = statusWith([], {
+    keys: [environmentStatus({ keys: [keyStatus(), keyStatus({ kid: 'strange', here: false })] })],
+  })
+  const shown = (await lines(status)).filter(each => each.startsWith('lockstep_key'))
+  expect(shown.filter(each => each.includes('kid='))).toEqual([
+    'lockstep_key_live{environment="production",kid="kid-1"} 1',
+    'lockstep_key_upstreams{environment="production",kid="kid-1"} 3',
+  ])
+  expect(shown).toContain(
+    'lockstep_key_set_seen_timestamp_seconds{environment="production"} 1795607940',
+  )
+})
+
+test('every alarm is a series, 1 while it rings', async () => {
+  const { lines } = measured()
+  const alarms = [{ code: 'key_unclaimed' as const, since: '2026-11-25T11:00:00Z', about: ['k'] }]
+  const status = statusWith([], { keys: [environmentStatus({ alarms })] })
+  const shown = (await lines(status)).filter(each => each.startsWith('lockstep_key_alarm'))
+  expect(shown).toHaveLength(Object.keys(ALARMS).length)
+  expect(shown.filter(each => each.endsWith(' 1'))).toEqual([
+    'lockstep_key_alarm{environment="production",alarm="key_unclaimed"} 1',
+  ])
+})
+
+test('where nobody looks at the set, no key is said to be live or not', async () => {
+  const { lines } = measured()
+  const unwatched = environmentStatus({ jwksUrl: null, lastTold: null, keys: [keyStatus()] })
+  const shown = await lines(statusWith([], { keys: [unwatched] }))
+  expect(shown.filter(each => /key_live|set_seen/.test(each))).toEqual([])
 })
 
 test('a config that is not taken shows until one is', async () => {

@@ -227,7 +227,7 @@ describe('the manifests for Kubernetes', () => {
     // Kubernetes mounts it read-only, which no mode can open; here root may write into it.
     chmodSync(join(folder, 'etc', 'lockstep-keys'), 0o700)
     const { signers, complaints } = await loadSigners(config)
-    expect([complaints, [...signers.keys()]]).toEqual([[], ['example-hospital']])
+    expect([complaints, signers.get('production')?.length]).toEqual([[], 1])
     expect(config.issuer).toBe(`https://${of<Manifest>('Service').metadata.name}.default.svc:8443`)
   })
 

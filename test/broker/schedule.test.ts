@@ -21,6 +21,22 @@ test('every tick is called every five seconds, what it throws is told, and stopp
   vi.useRealTimers()
 })
 
+test('what is due at the start is called then, and what it throws is told', async () => {
+  vi.useFakeTimers()
+  const [called, told]: [string[], string[]] = [[], []]
+  const stop = startSchedule(
+    [
+      { name: 'now', atOnce: true, tick: async () => Promise.reject(called.push('now')) },
+      { name: 'later', tick: async () => void called.push('later') },
+    ],
+    name => told.push(name),
+  )
+  await vi.advanceTimersByTimeAsync(0)
+  expect([called, told]).toEqual([['now'], ['now']])
+  await stop()
+  vi.useRealTimers()
+})
+
 test('a tick that is still at work is not begun again', async () => {
   vi.useFakeTimers()
   let begun = 0

@@ -3,6 +3,7 @@ import { statusOf } from '../../broker/status.ts'
 import { held, memoryCache } from '../../broker/tokens/cache.ts'
 import { openHistory } from '../../broker/upstream/history.ts'
 import { movedClock } from '../support/clock.ts'
+import { signingKey } from '../support/keys.ts'
 import { upstream } from '../support/upstream.ts'
 
 function seen() {
@@ -12,7 +13,8 @@ function seen() {
   const status = () =>
     statusOf({
       ...{ clock: clock.clock, startedAt: clock.now(), history, cache },
-      keyOf: ({ id }) => (id === 'a' ? { kid: 'kid', since: 1000 } : null),
+      handOf: ({ id }) => (id === 'a' ? { key: signingKey('kid'), because: 'newest' } : null),
+      environments: new Map(),
       causesOf: () => [],
       breakerOf: () => 'closed',
       refusals: () => [],

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { ALARMS } from '../../broker/alarm-table.ts'
 import { ConfigSchema } from '../../broker/config-schema.ts'
 import { CAUSES } from '../../broker/diagnosis/causes.ts'
 import { ERRORS } from '../../broker/errors.ts'
@@ -111,6 +112,13 @@ describe('the manuals and the code name the same', () => {
         ...[name.replaceAll('`', ''), ...told],
       ]),
     ).toEqual(known)
+  })
+
+  test('alarms about keys, with what they mean', () => {
+    const written = rows('broker/README.md', 'Which key signs').map(([code = '', means]) => [
+      ...[code.replaceAll('`', ''), means],
+    ])
+    expect(written).toEqual(Object.entries(ALARMS))
   })
 
   test('settings', () => {

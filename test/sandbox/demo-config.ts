@@ -15,15 +15,22 @@ export const demoSettings = (baseUrl: string): string =>
 /** `broker.yaml` of the demo: two apps at one FHIR base, so that each service can have less than the other. */
 export function demoConfig({
   issuer,
+  site,
   epic,
   scheduling,
   billing,
 }: {
   issuer: string
+  site: string
   epic: LocalEpic
   scheduling: string
   billing: string
 }): string {
+  // In earnest the guard is worked out; nobody watches a demo for 29 hours.
+  const keys = (environment: string, path: string) => ({
+    folder: `private/${environment}`,
+    ...{ jwksUrl: `${site}/${path}`, ca: 'ca.pem', guard: 5 },
+  })
   const upstream = (clientId: string, environment: string, scope: string) => ({
     fhirBase: epic.fhirBase,
     tokenEndpoint: epic.tokenUrl,
@@ -37,7 +44,10 @@ export function demoConfig({
     issuer,
     listen: { port: Number(new URL(issuer).port) },
     audit: { file: 'audit.ndjson' },
-    keys: { production: { folder: 'private/production' }, nonprod: { folder: 'private/nonprod' } },
+    keys: {
+      production: keys('production', '.well-known/jwks.json'),
+      nonprod: keys('nonprod', 'nonprod/.well-known/jwks.json'),
+    },
     upstreams: {
       'epic-patients': upstream('app-patients', 'nonprod', 'system/Patient.read'),
       'epic-coverage': upstream('app-coverage', 'nonprod', 'system/Coverage.read'),

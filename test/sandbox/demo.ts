@@ -107,7 +107,13 @@ async function demo(folder: string, running: Running[], stay: boolean): Promise<
   const issuer = `http://127.0.0.1:${await freePort()}`
   await writeFile(
     at('broker.yaml'),
-    demoConfig({ issuer, epic, scheduling: secretHash(scheduling), billing: secretHash(billing) }),
+    demoConfig({
+      issuer,
+      site,
+      epic,
+      scheduling: secretHash(scheduling),
+      billing: secretHash(billing),
+    }),
   )
   await step(`the broker at ${issuer}`, async () => {
     running.push(await start(BROKER_MAIN, ['--config', at('broker.yaml')], /"msg":"ready"/))

@@ -19,17 +19,17 @@ export interface Daemon {
 
 /** `delay` is the Epic's, in milliseconds; `nodeOptions` are the process's. */
 export async function startDaemon(
-  prepare: (file: ConfigFile, folder: string) => void = () => {},
+  prepare: (file: ConfigFile, folder: string, jwksUrl: string) => void = () => {},
   { nodeOptions = [], delay = 0 }: { nodeOptions?: string[]; delay?: number } = {},
 ): Promise<Daemon> {
   const port = await freePort()
   const issuer = `http://127.0.0.1:${port}`
   const world = await makeWorld({
-    delay,
-    prepare: async (file, folder) => {
+    ...{ delay, stateless: true },
+    prepare: async (file, folder, _, url) => {
       file.issuer = issuer
       file.listen = { port }
-      prepare(file, folder)
+      prepare(file, folder, url)
     },
   })
   const { folder, clock, epic, jwksUrl } = world

@@ -143,7 +143,7 @@ async function consult(
   const exchange = exchangeWith({
     ...{ clock: clock.clock, newJti: randomUUID, signerFor: () => hospital.key },
     postFor: connections.postFor,
-    onDate: () => {},
+    ...{ onDate: () => {}, onSigning: () => {}, onAnswer: () => {} },
   })
   const outcome: TokenOutcome = asks
     ? await exchange(here, here.scopes).then(

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { onTestFinished } from 'vitest'
+import type { SigningKey } from '../../broker/keys/signing-keys.ts'
 import { type Finding, PipelineError } from '../../keys-pipeline/errors.ts'
 import { type PublicKey, type Registered, toPublicKey } from '../../keys-pipeline/jwk.ts'
 import { makeStatement } from '../../keys-pipeline/statements.ts'
@@ -138,6 +139,13 @@ export function fill(folder: string, files: Tree): void {
     writeFileSync(path, raw ? content : JSON.stringify(content))
   }
 }
+
+/** A private key of the broker's, as far as choosing goes. */
+export const signingKey = (name: string, parts: Partial<SigningKey> = {}): SigningKey => ({
+  ...{ kid: name, alg: 'RS384', thumbprint: `print-${name}`, file: name, since: 1000 },
+  signJwt: async () => '',
+  ...parts,
+})
 
 /** A folder with these files in it, removed after the test. */
 export function folderWith(files: Tree = {}): string {

@@ -1,4 +1,4 @@
-import type { Status, UpstreamStatus } from '../../broker/status.ts'
+import type { EnvironmentStatus, KeyStatus, Status, UpstreamStatus } from '../../broker/status.ts'
 
 /** An upstream that nobody has asked yet, with what a test changes. */
 export const upstreamStatus = (parts: Partial<UpstreamStatus> = {}): UpstreamStatus => ({
@@ -9,6 +9,7 @@ export const upstreamStatus = (parts: Partial<UpstreamStatus> = {}): UpstreamSta
   profile: 'epic',
   kid: 'kid-1',
   keySince: '2026-11-01T00:00:00.000Z',
+  ...{ because: 'newest', signsSince: '2026-11-02T00:00:00.000Z' },
   state: 'untried',
   lastSuccess: null,
   lastFailure: null,
@@ -29,6 +30,21 @@ export const statusWith = (
   config: 'c0ffee'.repeat(10),
   configRefused: null,
   upstreams,
-  ...{ disabled: [], refusals: [] },
+  ...{ keys: [], disabled: [], refusals: [] },
+  ...parts,
+})
+
+export const keyStatus = (parts: Partial<KeyStatus> = {}): KeyStatus => ({
+  ...{ kid: 'kid-1', thumbprint: 'print-1', alg: 'RS384', role: 'signer', here: true },
+  ...{ created: '2026-11-01T00:00:00.000Z', liveSince: '2026-11-02T00:00:00.000Z' },
+  ...{ lastSigned: '2026-11-25T11:58:00.000Z', revoked: null, signsFor: 3 },
+  ...parts,
+})
+
+/** The keys of an environment whose set was seen a minute ago. */
+export const environmentStatus = (parts: Partial<EnvironmentStatus> = {}): EnvironmentStatus => ({
+  ...{ environment: 'production', jwksUrl: 'https://keys.example.com/jwks.json' },
+  ...{ lastRound: '2026-11-25T11:59:00.000Z', lastTold: '2026-11-25T11:59:00.000Z' },
+  ...{ alarms: [], keys: [] },
   ...parts,
 })

@@ -40,7 +40,7 @@ export function openStory(ehr: TellingEhr, clock: Clock): Story {
     clock,
     newJti: () => 'jti',
     signerFor: ({ alg }) => ({
-      ...{ kid: 'kid', alg },
+      ...{ kid: 'kid', alg, thumbprint: 'kid' },
       signJwt: async (header, claims) => unsigned(header, claims),
     }),
     postFor: () => async (url, form) => {
@@ -49,7 +49,7 @@ export function openStory(ehr: TellingEhr, clock: Clock): Story {
       const text = JSON.stringify(ehr.answer(url, form))
       return { status: 200, type: 'application/json', text, date: null, retryAfter: null }
     },
-    onDate: () => {},
+    ...{ onDate: () => {}, onSigning: () => {}, onAnswer: () => {} },
   })
   const rooms: Rooms = {
     policy: () => {
@@ -67,7 +67,10 @@ export function openStory(ehr: TellingEhr, clock: Clock): Story {
       authorise(grantsOf(service), ask, upstreams, disabledOf(service)),
     obtain: obtainWith({
       ...{ clock, chance, cache, flights: singleFlight() },
-      exchange: persist({ clock, chance, wait, history, exchange, guard: openGuards(clock).guard }),
+      exchange: persist({
+        ...{ clock, chance, wait, history, exchange, guard: openGuards(clock).guard },
+        kidFor: () => 'kid',
+      }),
       share: direct,
       hasWorked: () => false,
       onRefreshFailed: () => {},

@@ -12,6 +12,7 @@ export const upstream = (parts: Partial<Upstream> = {}): Upstream => ({
   profileName: 'smart',
   profile: PROFILES.smart,
   alg: 'RS384',
+  pinnedKids: null,
   assertionAudience: null,
   ca: null,
   ...{ identity: null, deadline: 5, concurrency: 4, keepWarm: false },

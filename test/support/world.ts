@@ -11,6 +11,7 @@ import { type Broker, buildApp } from '../../broker/app.ts'
 import { type Audit, type AuditRecord, openAuditFile } from '../../broker/audit.ts'
 import { readConfig } from '../../broker/config.ts'
 import type { ConfigFile } from '../../broker/config-schema.ts'
+import { openStateFolder } from '../../broker/keys/state-file.ts'
 import { loadSigners } from '../../broker/signers.ts'
 import { NO_TRACES, type Traces } from '../../broker/traces.ts'
 import type { Alg } from '../../keys-pipeline/algorithms.ts'
@@ -44,8 +45,15 @@ export interface WorldOptions {
   audit?: Audit
   chance?: number
   traces?: Traces
+  /** Nothing of the state is kept, so that another process can have its folder. */
+  stateless?: boolean
   /** Changes the config before it is written, and puts files beside it. */
-  prepare?: (file: ConfigFile, folder: string, authority: Authority) => Promise<void>
+  prepare?: (
+    file: ConfigFile,
+    folder: string,
+    authority: Authority,
+    jwksUrl: string,
+  ) => Promise<void>
 }
 
 /** A broker with a real config file, real keys, a served key set and a local Epic that has the URL registered. */
@@ -57,7 +65,10 @@ export interface World {
   /** The operator's listener. */
   admin: FastifyInstance
   take: Broker['take']
+  ticks: Broker['ticks']
   jwksUrl: string
+  /** Serves the public keys that are in the folder now, but those. */
+  publish: (...without: string[]) => void
   ca: string
   kid: string
   ask: (
@@ -96,7 +107,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     await epic.register({ clientId, environment: 'nonprod', jwksUrl, scopes })
   }
   const file = configFile(folder, epic, options)
-  await options.prepare?.(file, folder, authority)
+  await options.prepare?.(file, folder, authority, jwksUrl)
   const path = join(folder, 'broker.yaml')
   writeFileSync(path, stringify(file))
   const config = readConfig(path)
@@ -104,7 +115,13 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   const stream = new Writable({ write: (chunk, _, done) => done(void logs.push(String(chunk))) })
   const { signers, complaints } = await loadSigners(config)
   if (complaints.length > 0) throw new Error(JSON.stringify(complaints))
-  const { app, admin, take } = buildApp(config, {
+  const states = options.stateless
+    ? { drawerOf: () => ({ load: () => null, save: () => {} }), close: () => {} }
+    : openStateFolder(config.state, {
+        now: clock.now,
+        onSetAside: facts => logs.push(JSON.stringify(facts)),
+      })
+  const { app, admin, take, ticks } = buildApp(config, {
     clock: clock.clock,
     chance: () => options.chance ?? 0,
     wait: async milliseconds => clock.advance(milliseconds / 1000),
@@ -112,16 +129,30 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     audit: options.audit ?? openAuditFile(config.audit.file, { sync: false }),
     log: pino(stream),
     signers,
+    states,
     traces: options.traces ?? NO_TRACES,
   })
   const undocumented = config.listen.docs ? holdToDocument(app) : () => []
   return {
-    ...{ folder, clock, epic, app, admin, take, jwksUrl, kid, ca: authority.ca },
+    ...{
+      folder,
+      clock,
+      epic,
+      app,
+      admin,
+      take,
+      ticks,
+      jwksUrl,
+      publish: site.publish,
+      kid,
+      ca: authority.ca,
+    },
     ask: askOf(app),
     audit: async () => lines(await readFile(config.audit.file, 'utf8')),
     logged: () => logs.join(''),
     close: async () => {
       await app.close()
+      states.close()
       await epic.stop()
       await site.close()
       rmSync(folder, { recursive: true })
@@ -169,8 +200,13 @@ function askOf(app: FastifyInstance): World['ask'] {
 }
 
 async function serveKeySet(folder: string, tls: { cert: string; key: string }) {
-  const { environments } = judgeKeys(join(folder, 'keys'), path => path)
-  const site = new Map([['jwks.json', serializeKeySet(environments.nonprod.keys)]])
+  const site = new Map<string, string>()
+  const publish = (...without: string[]): void => {
+    const { environments } = judgeKeys(join(folder, 'keys'), path => path)
+    const keys = environments.nonprod.keys.filter(({ jwk }) => !without.includes(jwk.kid))
+    site.set('jwks.json', serializeKeySet(keys))
+  }
+  publish()
   const server = await buildServer(() => site, {
     cache: CACHE.published,
     tls: { cert: Buffer.from(tls.cert), key: Buffer.from(tls.key) },
@@ -181,7 +217,7 @@ async function serveKeySet(folder: string, tls: { cert: string; key: string }) {
     '127.0.0.1',
     'localhost',
   )
-  return { origin, close: () => server.close() }
+  return { origin, publish, close: () => server.close() }
 }
 
 function configFile(

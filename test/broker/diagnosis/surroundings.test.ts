@@ -6,7 +6,7 @@ import { movedClock } from '../../support/clock.ts'
 import { upstream } from '../../support/upstream.ts'
 
 test('only a key set whose URL the config names is looked at, and a key only where there is one', () => {
-  const source = { folder: 'f', signWith: [], jwksUrl: 'https://keys.example.com/jwks.json' }
+  const source = { folder: 'f', jwksUrl: 'https://keys.example.com/jwks.json' }
   const config = {
     ...{ upstreams: new Map([['ehr', upstream()]]), changed: 7 },
     keys: new Map([
@@ -20,7 +20,7 @@ test('only a key set whose URL the config names is looked at, and a key only whe
     config,
     {
       clock: clock.clock,
-      signers: new Map([['ehr', key]]),
+      keyOf: ({ id }) => (id === 'ehr' ? key : null),
       assertion: { before: 60, after: 240 } as never,
     },
     () => NO_PAST,

@@ -14,7 +14,7 @@ const shown = (codes: readonly ErrorCode[]): string[] => [
 
 /** What code that runs behind the service listener names as a code, wherever it does. */
 const LISTENER = /^broker\/(http|access|tokens|upstream|keys)\/|^broker\/(issue|report)-token/
-const NOT_ITS = /http\/admin|upstream\/discovery/
+const NOT_ITS = /http\/admin|upstream\/discovery|keys\/state-file/
 const named = sourceFiles()
   .filter(file => LISTENER.test(file) && !NOT_ITS.test(file) && !file.endsWith('error-document.ts'))
   .flatMap(file => [...codeOf(file).matchAll(/'([a-z_]+)'/g)].map(([, text = '']) => text))

@@ -5,16 +5,15 @@ import { loadTokenKeys } from '../../../broker/pkcs11/token.ts'
 import { ecPair, rsaPair } from '../../support/keys.ts'
 import { onlyKey, PIN, pemOf, softToken } from '../../support/token.ts'
 
-const assertionBy = (key: SigningKey): Promise<string> => key.signJwt({ typ: 'JWT' }, { jti: 'x' })
+const assertionBy = (key: SigningKey, jti = 'x'): Promise<string> =>
+  key.signJwt({ typ: 'JWT', kid: key.kid, alg: key.alg }, { jti })
 
 test('many assertions at once are each signed whole', async () => {
   const token = softToken()
   token.put(pemOf(ecPair('P-256')))
   const key = await onlyKey(token)
   const jwk = ecPair('P-256').publicKey
-  const all = await Promise.all(
-    Array.from({ length: 60 }, (_, at) => key.signJwt({ typ: 'JWT' }, { jti: `${at}` })),
-  )
+  const all = await Promise.all(Array.from({ length: 60 }, (_, at) => assertionBy(key, `${at}`)))
   const payloads = await Promise.all(all.map(jws => compactVerify(jws, jwk)))
   const found = payloads.map(({ payload }) => JSON.parse(Buffer.from(payload).toString()).jti)
   expect(new Set(found).size).toBe(60)

@@ -48,6 +48,21 @@ describe('a token signs the assertion that the key would sign from a file', () =
     expect(await assertionBy(key)).toBe(await assertionBy(fromFile(alg)))
   })
 
+  test('and by another alg, where the key is published under another', async () => {
+    const token = softToken()
+    token.put(pemOf(rsaPair()), 'alg:RS384')
+    const published = { ...(await onlyKey(token)), alg: 'RS256' as const }
+    expect(await assertionBy(published)).toBe(await assertionBy(fromFile('RS256')))
+  })
+
+  test('but not by one that it cannot have', async () => {
+    const token = softToken()
+    token.put(pemOf(rsaPair()), 'alg:RS384')
+    const key = await onlyKey(token)
+    const header = { typ: 'JWT', kid: key.kid, alg: 'HS256' }
+    await expect(key.signJwt(header, {})).rejects.toMatchObject({ code: 'signing_failed' })
+  })
+
   test.each<Alg>(['ES256', 'ES384'])('%s, as OpenSSL and jose verify it', async alg => {
     const token = softToken()
     token.put(pemOf(PAIRS[alg]()))

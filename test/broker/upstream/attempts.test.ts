@@ -7,13 +7,17 @@ import { movedClock } from '../../support/clock.ts'
 import { upstream } from '../../support/upstream.ts'
 
 /** An EHR that answers with these, one after the other, then with a token; each call takes so many seconds. */
-function ehr(outcomes: (ErrorCode | [ErrorCode, Facts])[], { takes = 0, chance = 0 } = {}) {
+function ehr(
+  outcomes: (ErrorCode | [ErrorCode, Facts])[],
+  { takes = 0, chance = 0, kidFor = (): string | null => null } = {},
+) {
   const clock = movedClock()
   const history = openHistory()
   const waits: number[] = []
   const deadlines: (number | undefined)[] = []
   const exchange = persist({
     ...{ clock: clock.clock, chance: () => chance, history, guard: openGuards(clock.clock).guard },
+    kidFor,
     wait: async milliseconds => {
       waits.push(milliseconds)
       clock.advance(milliseconds / 1000)
@@ -91,4 +95,31 @@ test('the history has each attempt, and a call that was not made is none', async
   await ask()
   await ask()
   expect(history.of('ehr').failures).toBe(5)
+})
+
+describe('an EHR that refuses a new key twice is asked a third time where the last one signs again', () => {
+  const no = (kid: string): [ErrorCode, Facts] => ['upstream_invalid_client', { kid, status: 400 }]
+
+  test('and its token is given', async () => {
+    const { ask, history, waits } = ehr([no('new'), no('new')], { kidFor: () => 'old' })
+    history.worked('ehr', 1, 'old')
+    expect(await ask()).toBe('good')
+    expect(waits).toHaveLength(2)
+  })
+
+  test('and never a fourth time', async () => {
+    let at = 0
+    const kidFor = () => `kid-${at++}`
+    const { ask, history, waits } = ehr([no('a'), no('b'), no('c'), no('d')], { kidFor })
+    history.worked('ehr', 1, 'old')
+    expect(await ask()).toBe('upstream_invalid_client')
+    expect(waits).toHaveLength(2)
+  })
+
+  test('but not where the same key would sign again', async () => {
+    const { ask, history, waits } = ehr([no('new'), no('new')], { kidFor: () => 'new' })
+    history.worked('ehr', 1, 'old')
+    expect(await ask()).toBe('upstream_invalid_client')
+    expect(waits).toHaveLength(1)
+  })
 })

@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => world.close())
 
 const signer: Signer = {
-  kid: 'kid',
+  ...{ kid: 'kid', thumbprint: 'print' },
   alg: 'ES384',
   signJwt: async (): Promise<string> => 'header.payload.signature',
 }
@@ -27,7 +27,7 @@ const exchange = (
   return exchangeWith({
     clock: movedClock().clock,
     newJti: () => `jti-${jti++}`,
-    onDate: () => {},
+    ...{ onDate: () => {}, onSigning: () => {}, onAnswer: () => {} },
     signerFor: () => ({ ...signer, signJwt }),
     postFor: () => async (url, form) => {
       await post(form, url)
@@ -119,4 +119,47 @@ test('the local Epic accepts what is sent, and refuses the same assertion a seco
   }
   expect([await send(), await send()]).toEqual(['granted', 'jti_replayed'])
   await dispatcher.close()
+})
+
+describe('what the EHR says of the key is told, after the signature was', () => {
+  const told = async (thrown: BrokerError | null) => {
+    const lines: string[] = []
+    const ask = exchangeWith({
+      ...{ clock: movedClock().clock, newJti: () => 'jti', onDate: () => {} },
+      signerFor: () => ({
+        ...signer,
+        signJwt: async () => {
+          lines.push('signed')
+          return 'jwt'
+        },
+      }),
+      onSigning: (_, { thumbprint }) => lines.push(`signing ${thumbprint}`),
+      onAnswer: (_, { thumbprint }, answer) => lines.push(`${answer} ${thumbprint}`),
+      postFor: () => async () => {
+        if (thrown) throw thrown
+        const text = '{"access_token":"t","token_type":"bearer"}'
+        return { status: 200, type: 'application/json', text, date: null, retryAfter: null }
+      },
+    })
+    await ask(upstream(), [PATIENT]).catch(() => {})
+    return lines
+  }
+
+  test.each<[BrokerError | null, string]>([
+    [null, 'accepted'],
+    [new BrokerError('upstream_invalid_client', { status: 400 }), 'refused'],
+    [new BrokerError('upstream_refused', { status: 401 }), 'refused'],
+    [new BrokerError('upstream_refused', { status: 403 }), 'answered'],
+    [new BrokerError('upstream_unauthorized_client', { status: 400 }), 'answered'],
+    [new BrokerError('upstream_invalid_scope', { status: 400 }), 'answered'],
+    [new BrokerError('upstream_life_too_short', { status: 200 }), 'answered'],
+    [new BrokerError('upstream_timeout'), 'silent'],
+    [new BrokerError('upstream_unavailable', { status: 503 }), 'silent'],
+    [new BrokerError('upstream_rate_limited', { status: 429 }), 'silent'],
+    [new BrokerError('upstream_not_json', { status: 200 }), 'silent'],
+    [new BrokerError('upstream_redirected', { status: 302 }), 'silent'],
+    [new BrokerError('upstream_tls_failed'), 'silent'],
+  ])('%s is %s', async (thrown, answer) => {
+    expect(await told(thrown)).toEqual(['signing print', 'signed', `${answer} print`])
+  })
 })

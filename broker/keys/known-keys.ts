@@ -1,0 +1,81 @@
+import type { HeldKey, KeyRules } from './environment.ts'
+import { type KeyFacts, NO_RECORD } from './key-facts.ts'
+import { type GuardSettings, provenAt } from './proof.ts'
+import type { Situation } from './rotation.ts'
+import type { SigningKey } from './signing-keys.ts'
+import type { KeyState } from './state.ts'
+import type { OpenState } from './state-keeper.ts'
+import type { Named } from './watch.ts'
+
+/** Those that are here, and those that are known from the live set alone. */
+export function factsOf(held: readonly HeldKey[], { parts }: OpenState): KeyFacts[] {
+  const { created, revoked, promoted, published, watched } = parts
+  const known = (thumbprint: string) => ({
+    thumbprint,
+    created: created[thumbprint] ?? 0,
+    revokedAt: revoked[thumbprint]?.at ?? null,
+  })
+  const here = held.map(
+    ({ key, role }): KeyFacts => ({
+      ...known(key.thumbprint),
+      kid: published[key.thumbprint]?.kid ?? key.kid,
+      alg: key.alg,
+      role: promoted.includes(key.thumbprint) ? 'signer' : role,
+      isHere: true,
+    }),
+  )
+  const elsewhere = Object.entries(published).flatMap(([thumbprint, { kid, alg }]): KeyFacts[] => {
+    const isLive = watched.sightings[thumbprint]?.liveSince != null
+    if (!isLive || here.some(each => each.thumbprint === thumbprint)) return []
+    return [{ ...known(thumbprint), kid, alg, role: 'signer', isHere: false }]
+  })
+  return [...here, ...elsewhere]
+}
+
+export function settingsOf(
+  { guard, liveSince }: KeyRules,
+  facts: readonly KeyFacts[],
+): GuardSettings {
+  const claimed = facts.flatMap(({ thumbprint, kid }) => {
+    const claim = liveSince.get(kid) ?? liveSince.get(thumbprint)
+    return claim ? [[thumbprint, claim.at] as const] : []
+  })
+  return { guard, claimed: Object.fromEntries(claimed) }
+}
+
+/** The names in the header are those in the live set: an EHR looks there. */
+export function asPublished(key: SigningKey, published: KeyState['published']): SigningKey {
+  const { kid, alg } = published[key.thumbprint] ?? key
+  return kid === key.kid && alg === key.alg ? key : { ...key, kid, alg }
+}
+
+/** What the last round had under each key, ours where it is among them; what it had not is remembered. */
+export function namesAfter(
+  seen: ReadonlyMap<string, readonly Named[]>,
+  held: readonly HeldKey[],
+  before: KeyState['published'],
+): KeyState['published'] {
+  const ours = new Map(held.map(({ key }) => [key.thumbprint, key]))
+  const kept = Object.entries(before).filter(([thumbprint]) => ours.has(thumbprint))
+  const named = [...seen].flatMap(([thumbprint, names]) => {
+    const own = ours.get(thumbprint)
+    const [first] = names
+    const same = names.find(({ kid, alg }) => kid === own?.kid && alg === own.alg) ?? first
+    return same ? [[thumbprint, { kid: same.kid, alg: same.alg }] as const] : []
+  })
+  return Object.fromEntries([...kept, ...named])
+}
+
+/** Whether a key here is to become live or proven, or one that was revoked is to go. */
+export function isAwaiting({ keys, watched, settings, upstreams, now }: Situation): boolean {
+  const readers = new Set(upstreams.map(({ reader }) => reader))
+  return keys.some(key => {
+    const isLive = watched.sightings[key.thumbprint]?.liveSince != null
+    if (key.revokedAt !== null) return isLive
+    if (!isLive) return key.isHere
+    return [...readers].some(reader => {
+      const at = provenAt(key, reader, NO_RECORD, watched, settings)
+      return at === null || at > now
+    })
+  })
+}

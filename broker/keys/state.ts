@@ -1,0 +1,38 @@
+import type { Alg } from '../../keys-pipeline/algorithms.ts'
+import type { KeyRecord } from './key-facts.ts'
+import type { Watched } from './sightings.ts'
+
+/** What one environment's keys are known by, kept through restarts. Times are milliseconds since the epoch. */
+export interface KeyState {
+  /** From when on what is here is complete: before, anything may have been signed by any key. */
+  since: number
+  /** Where it was watched; null where it was not. */
+  url: string | null
+  watched: Watched
+  /** By thumbprint, when each key was made, as far as was known when it was first seen here. */
+  created: Readonly<Record<string, number>>
+  /** By thumbprint, the kid and alg under which the live set had it last: what an EHR knows it by. */
+  published: Readonly<Record<string, { kid: string; alg: Alg }>>
+  /** By upstream id. */
+  records: Readonly<Record<string, KeyRecord>>
+  /** By thumbprint. */
+  lastSigned: Readonly<Record<string, number>>
+  /** By thumbprint, for ever. */
+  revoked: Readonly<Record<string, { at: number; reason: string }>>
+  /** Thumbprints of standbys that sign since a revocation. */
+  promoted: readonly string[]
+  rotations: readonly Rotation[]
+}
+
+/** A key that is to come, from the wish to the end of what it replaces. */
+export interface Rotation {
+  id: string
+  alg: Alg
+  role: 'signer' | 'standby'
+  because: 'schedule' | 'command' | 'revocation'
+  asked: number
+  /** Thumbprint; null until the key is made. */
+  made: string | null
+  /** The pull requests, as GitHub numbers them; null until they are known. */
+  proposal: number | null
+}

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { asPublished, factsOf, namesAfter, settingsOf } from '../../../broker/keys/known-keys.ts'
+import { openState } from '../../../broker/keys/state-keeper.ts'
+import { movedClock } from '../../support/clock.ts'
+import { signingKey } from '../../support/keys.ts'
+
+const KEY = signingKey('own')
+const held = [{ key: KEY, role: 'signer' as const }]
+const NAME = { kid: 'registered', alg: 'RS256' as const }
+const rules = { jwksUrl: null, guard: null, heldElsewhere: [], liveSince: new Map() }
+
+test('a key that is here is known by the kid of the live set, and stays in the line of its own alg', () => {
+  const state = openState({ load: () => null, save: () => {} }, movedClock().clock)
+  state.change({ published: { [KEY.thumbprint]: NAME } })
+  expect(factsOf(held, state)).toMatchObject([{ kid: 'registered', alg: 'RS384', isHere: true }])
+  expect(asPublished(KEY, state.parts.published)).toMatchObject(NAME)
+  expect(asPublished(KEY, {})).toBe(KEY)
+})
+
+test('a key that is only live is known as one that is not here, and no longer once it is gone', () => {
+  const clock = movedClock()
+  const state = openState({ load: () => null, save: () => {} }, clock.clock)
+  const sighting = { liveSince: 1, lastPresent: 1, lastAbsent: null }
+  const watched = { ...state.parts.watched, sightings: { print: sighting } }
+  state.change({ published: { print: NAME }, watched })
+  expect(factsOf([], state)).toMatchObject([{ thumbprint: 'print', isHere: false }])
+  state.change({ watched: { ...watched, sightings: { print: { ...sighting, liveSince: null } } } })
+  expect(factsOf([], state)).toEqual([])
+})
+
+test('names are remembered of keys that are here, and forgotten of others that are gone', () => {
+  const before = { [KEY.thumbprint]: NAME, strange: NAME }
+  expect(namesAfter(new Map(), held, before)).toEqual({ [KEY.thumbprint]: NAME })
+})
+
+test('the operator’s word for a key is taken by its kid', () => {
+  const liveSince = new Map([['own', { at: 5 }]])
+  const state = openState({ load: () => null, save: () => {} }, movedClock().clock)
+  const facts = factsOf(held, state)
+  expect(settingsOf({ ...rules, liveSince, guard: 9 }, facts)).toEqual({
+    guard: 9,
+    claimed: { [KEY.thumbprint]: 5 },
+  })
+})
