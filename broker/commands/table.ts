@@ -23,6 +23,10 @@ export const COMMANDS: readonly Row[] = [
     names: ['generate-in-token'],
     load: async () => (await import('./generate-in-token.ts')).generateInTokenCommand,
   },
+  {
+    names: ['keys', 'rotate', 'release', 'revoke'],
+    load: async () => (await import('./keys.ts')).keysCommands,
+  },
   { names: ['explain'], load: async () => (await import('./explain.ts')).explainCommand },
 ]
 
