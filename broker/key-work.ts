@@ -43,7 +43,7 @@ export function openKeyWork(ports: Ports): KeyWork {
     ...{ clock, log, newId, environments, rules, ask },
     makePair: newPairBeside,
     foldersOf: environment =>
-      config().keys.get(environment) ?? { folder: null, standbyFolder: null },
+      config().keys.get(environment) ?? { folder: null, standbyFolder: null, passphrase: null },
     publisher: () => publishers.of(config().rotation.github),
   })
   return {

@@ -67,7 +67,7 @@ export interface GitHubConfig {
 }
 
 /** A config that says nothing of it. */
-export const ON_COMMAND: RotationConfig = { every: null, standby: false, github: null }
+const ON_COMMAND: RotationConfig = { every: null, standby: false, github: null }
 
 /** What one schema cannot say of rotations. */
 export function rotationRules({ rotation, keys }: ConfigFile): Complaint[] {

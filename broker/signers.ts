@@ -42,7 +42,9 @@ async function loadKeys(
 ): Promise<{ held: HeldKey[]; complaints: Complaint[] }> {
   const none = { keys: [], complaints: [], isEmpty: false }
   const files = folder === null ? none : loadSigningKeys(folder, passphrase)
-  const standbys = standbyFolder === null ? none : loadSigningKeys(standbyFolder, passphrase)
+  const reserve = standbyFolder === null ? none : loadSigningKeys(standbyFolder, passphrase)
+  // The first standby is yet to be made, and the last may have gone.
+  const standbys = reserve.isEmpty ? none : reserve
   const inside = token && token.pin.text !== '' ? await loadTokenKeys(token) : none
   const as = (role: HeldKey['role'], keys: readonly SigningKey[]): HeldKey[] =>
     keys.map(key => ({ key, role }))

@@ -21,6 +21,7 @@ export interface StepPorts {
   foldersOf: (environment: Environment) => {
     folder: string | null
     standbyFolder: string | null
+    passphrase: { text: string } | null
   }
   /** Null where a person publishes. */
   publisher: () => Publisher | null
@@ -76,17 +77,18 @@ const done = (again: number): Done => ({ waitsFor: null, again })
 
 /** A key that somebody has put there is as good as one that is made here. */
 async function make(rotation: Rotation, { environment, keys, ports }: Room): Promise<Done> {
-  const { folder: own, standbyFolder } = ports.foldersOf(environment)
+  const { folder: own, standbyFolder, passphrase } = ports.foldersOf(environment)
   const folder = rotation.role === 'standby' ? standbyFolder : own
+  const place = folder === null ? null : { folder, passphrase: passphrase?.text ?? null }
   const made =
-    (folder === null ? null : findMade(folder, rotation.id)) ??
+    (place === null ? null : findMade(place, rotation.id)) ??
     suppliedFor(rotation, keys)?.key.thumbprint ??
     null
   if (made !== null) return record(made)
-  if (folder === null)
+  if (place === null)
     return waiting('private_key_needed', { alg: rotation.alg, folder, reason: 'no folder' })
   try {
-    return record(await makeKey(folder, rotation, ports.makePair))
+    return record(await makeKey(place, rotation, ports.makePair))
   } catch (error) {
     if (!(error instanceof BrokerError && error.code === 'private_key_needed')) throw error
     return waiting(error.code, { alg: rotation.alg, ...error.facts })
@@ -201,12 +203,18 @@ async function withdraw(key: KeyFacts, room: Room): Promise<Done> {
   })
 }
 
-/** A release is for good, and a pull request is its reviewers': a person stops it. */
+/** A release is for good: where the key is needed again all the same, a person must stop its removal. */
 async function keep(key: KeyFacts, { keys }: Room): Promise<Done> {
-  const withdrawal = keys.state().withdrawals.find(each => each.thumbprint === key.thumbprint)
-  const why = holdsFor(key, keys).map(each => each.why)
-  const facts = { kid: key.kid, why: why.join(), number: withdrawal?.proposal ?? null }
-  return waiting('withdrawal_overtaken', facts)
+  const before = keys.state().withdrawals.find(({ thumbprint }) => thumbprint === key.thumbprint)
+  return waiting('withdrawal_overtaken', {
+    ...{
+      kid: key.kid,
+      why: holdsFor(key, keys)
+        .map(({ why }) => why)
+        .join(),
+    },
+    pull: before?.proposal ?? null,
+  })
 }
 
 async function archive(key: KeyFacts, { environment, keys, ports }: Room): Promise<Done> {

@@ -7,6 +7,7 @@ import type { EnvironmentKeys } from './environment.ts'
 import { type Notes, openNotes, type Pace } from './notes.ts'
 import { planSteps, type Step } from './plan.ts'
 import { nextRotations, type RotationRules } from './wishes.ts'
+import { planFor } from './withdraw.ts'
 
 interface Ports extends StepPorts {
   clock: Clock
@@ -88,13 +89,7 @@ const canRotate = (keys: EnvironmentKeys): boolean =>
   keys.state().url !== null && keys.situation().watched.lastTold !== null
 
 function stepsFor(keys: EnvironmentKeys): Step[] {
-  const { since, lastSigned, rotations, withdrawals } = keys.state()
-  const planned = planSteps({
-    ...{ situation: keys.situation(), choices: keys.choices(), rotations },
-    ledger: { since, lastSigned, replicas: [] },
-    withdrawing: withdrawals.map(({ thumbprint }) => thumbprint),
-    isEverywhere: () => true,
-  })
+  const planned = planSteps(planFor(keys))
   // Whether somebody else still signs with a key of his is for him to know.
   return planned.filter(
     step => step.do !== 'withdraw' || step.key.isHere || step.key.revokedAt !== null,

@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto'
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import {
   closeSync,
   existsSync,
@@ -24,36 +24,55 @@ export type MakePair = (
   bits: number,
 ) => Promise<{ publicKey: KeyObject; privateKey: KeyObject }>
 
+/** Where private keys of an environment lie, and what the files are encrypted with. */
+export interface KeyPlace {
+  folder: string
+  passphrase: string | null
+}
+
 /**
  * Makes the private key of a rotation as a file of its folder, 0600, and returns its thumbprint. The name of the file
- * is the rotation's, by which `findMade` finds it again after an end in between.
+ * is the rotation's, by which `findMade` finds it again after an end in between. Where the files of the folder have a
+ * passphrase, so has this one.
  *
- * Refused: `private_key_needed` where the folder cannot be written, and somebody else must put a key there;
- * `file_not_written`.
+ * Refused: `private_key_needed` where the folder cannot be written, or an encrypted file could not say for which
+ * algorithm it is, and somebody else must put a key there; `file_not_written`.
  */
 export async function makeKey(
-  folder: string,
+  { folder, passphrase }: KeyPlace,
   { id, alg }: Pick<Rotation, 'id' | 'alg'>,
   makePair: MakePair,
 ): Promise<string> {
-  const file = fileFor(folder, id)
-  const pair = await makePair(alg, RSA_BITS)
-  const { key } = toPublicKey(pair.publicKey.export({ format: 'jwk' }), file, { alg })
+  const [plain, sealed] = filesFor(folder, id)
+  const { publicKey, privateKey } = await makePair(alg, RSA_BITS)
+  const material = publicKey.export({ format: 'jwk' })
+  const { key } = toPublicKey(material, plain, { alg })
   if (key === null) throw new Error('a key that was made for an algorithm fits it')
-  const secret = { ...key.jwk, ...pair.privateKey.export({ format: 'jwk' }) }
-  writeWhole(folder, file, `${JSON.stringify(secret, null, 2)}\n`)
+  if (passphrase === null) {
+    const secret = { ...key.jwk, ...privateKey.export({ format: 'jwk' }) }
+    writeWhole(folder, plain, `${JSON.stringify(secret, null, 2)}\n`)
+    return key.thumbprint
+  }
+  if (toPublicKey(material, sealed).key?.jwk.alg !== alg)
+    throw new BrokerError('private_key_needed', { folder, reason: 'passphrase' })
+  const how = { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase } as const
+  writeWhole(folder, sealed, privateKey.export(how).toString())
   return key.thumbprint
 }
 
-const fileFor = (folder: string, id: string): string =>
-  join(folder, `rotation-${id}.private.jwk.json`)
+/** A JWK, or an encrypted PEM. */
+const filesFor = (folder: string, id: string): [string, string] => [
+  join(folder, `rotation-${id}.private.jwk.json`),
+  join(folder, `rotation-${id}.private.pem`),
+]
 
 /** The thumbprint of the key that the rotation has made there; null for none. Refused: `file_unreadable`. */
-export function findMade(folder: string, id: string): string | null {
-  const file = fileFor(folder, id)
-  if (!existsSync(file)) return null
+export function findMade({ folder, passphrase }: KeyPlace, id: string): string | null {
+  const file = filesFor(folder, id).find(each => existsSync(each))
+  if (file === undefined) return null
   try {
-    const { key } = toPublicKey(JSON.parse(readFileSync(file, 'utf8')), file)
+    const text = readFileSync(file, 'utf8')
+    const { key } = toPublicKey(publicIn(text, passphrase), file)
     if (key !== null) return key.thumbprint
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
@@ -61,6 +80,12 @@ export function findMade(folder: string, id: string): string | null {
     throw new BrokerError('file_unreadable', { file, reason: code ?? 'not a JWK' })
   }
   throw new BrokerError('file_unreadable', { file, reason: 'not a key' })
+}
+
+function publicIn(text: string, passphrase: string | null): Record<string, unknown> {
+  if (text.startsWith('{')) return JSON.parse(text)
+  const key = createPrivateKey({ key: text, ...(passphrase !== null && { passphrase }) })
+  return { ...createPublicKey(key).export({ format: 'jwk' }) }
 }
 
 /** What says that the folder is not ours to write, and that no second attempt will do. */

@@ -5,6 +5,7 @@ import { type KeyStateName, keyStates, type Wait } from './key-states.ts'
 import type { Note } from './notes.ts'
 import type { Step } from './plan.ts'
 import type { Rotation } from './state.ts'
+import { planFor } from './withdraw.ts'
 
 /** The keys of one environment and what becomes of them. Times are ISO 8601, UTC. */
 export interface KeyOverview {
@@ -46,16 +47,11 @@ export function overviewOf(
   says: (code: Note['code']) => string,
 ): KeyOverview[] {
   return [...environments].map(([environment, keys]) => {
-    const { url, rotations, since, lastSigned, withdrawals } = keys.state()
+    const { url, rotations } = keys.state()
     const kids = new Map(keys.situation().keys.map(({ thumbprint, kid }) => [thumbprint, kid]))
     return {
       ...{ environment, jwksUrl: url },
-      keys: keyStates({
-        ...{ situation: keys.situation(), choices: keys.choices(), rotations },
-        ledger: { since, lastSigned, replicas: [] },
-        withdrawing: withdrawals.map(({ thumbprint }) => thumbprint),
-        isEverywhere: () => true,
-      }).map(({ key, state, since: at, signsFor, waitsFor }) => ({
+      keys: keyStates(planFor(keys)).map(({ key, state, since: at, signsFor, waitsFor }) => ({
         ...{ kid: key.kid, thumbprint: key.thumbprint, alg: key.alg, role: key.role },
         ...{ here: key.isHere, created: iso(key.created), state, since: isoOrNull(at) },
         signsFor: signsFor.length,

@@ -4,6 +4,7 @@ import type { EnvironmentKeys } from './environment.ts'
 import { lifecycleFor } from './key-change.ts'
 import type { KeyFacts } from './key-facts.ts'
 import { asPublished } from './known-keys.ts'
+import type { Plan } from './plan.ts'
 import { type Hold, holdsOn } from './retirement.ts'
 import type { SigningKey } from './signing-keys.ts'
 import type { Withdrawal } from './state.ts'
@@ -11,13 +12,28 @@ import { stateBy } from './statements.ts'
 
 type Keys = Pick<EnvironmentKeys, 'situation' | 'state' | 'choices' | 'taken' | 'keep'>
 
+/** What decides of the keys, as it is now. */
+export function planFor({
+  situation,
+  state,
+  choices,
+}: Pick<Keys, 'situation' | 'state' | 'choices'>): Plan {
+  const { since, lastSigned, rotations, withdrawals } = state()
+  return {
+    ...{ situation: situation(), choices: choices(), rotations },
+    ledger: { since, lastSigned, replicas: [] },
+    withdrawing: withdrawals.map(({ thumbprint }) => thumbprint),
+    isEverywhere: () => true,
+  }
+}
+
 /** What keeps the key in the published set; nothing where it may go. */
 export function holdsFor(
   key: KeyFacts,
   keys: Pick<Keys, 'situation' | 'state' | 'choices'>,
 ): Hold[] {
-  const { since, lastSigned } = keys.state()
-  return holdsOn(key, keys.situation(), keys.choices(), { since, lastSigned, replicas: [] })
+  const { situation, choices, ledger } = planFor(keys)
+  return holdsOn(key, situation, choices, ledger)
 }
 
 /**

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
@@ -25,7 +25,8 @@ async function opened(edit: (file: ConfigFile, folder: string) => void): Promise
   const world = await makeWorld({
     alg: 'ES256',
     prepare: async (file, folder, _authority, jwksUrl) => {
-      fill(folder, { 'standby/.keep': '', 'settings.yaml': settingsFor(jwksUrl) })
+      mkdirSync(join(folder, 'standby'), { mode: 0o700 })
+      fill(folder, { 'settings.yaml': settingsFor(jwksUrl) })
       file.keys = { nonprod: { folder: 'private', jwksUrl, ca: 'ca.pem', guard: GUARD, watch: 30 } }
       edit(file, folder)
     },

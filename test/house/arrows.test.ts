@@ -38,7 +38,10 @@ const PURE = [
   'broker/diagnosis/diagnose.ts',
   'broker/diagnosis/causes.ts',
 ]
-/** What of keys-pipeline/ the broker may know: the key model, the reader of the live set, how outside text is shown. */
+/**
+ * What of keys-pipeline/ the broker may know: the key model, how keys are made and vouched for, the reader of the live
+ * set, proposals to the publisher, how outside text is shown.
+ */
 const HATCH = [
   'algorithms',
   'jwk',
@@ -47,6 +50,12 @@ const HATCH = [
   'errors',
   'words',
   'doctor/caching',
+  'key-pair',
+  'statements',
+  'lifecycle',
+  'github/client',
+  'github/key-changes',
+  'github/proposal',
 ].map(name => `keys-pipeline/${name}.ts`)
 const ROOMS = [
   'access',

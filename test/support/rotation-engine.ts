@@ -76,7 +76,11 @@ export function openEngine(options: EngineOptions): Engine {
     environments: () => new Map([['nonprod', keys] as const]),
     newId: () => `${clock.now()}-${made++}`,
   }
-  const folders = { folder: join(folder, 'private'), standbyFolder: join(folder, 'standby') }
+  const folders = {
+    folder: join(folder, 'private'),
+    standbyFolder: join(folder, 'standby'),
+    passphrase: null,
+  }
   const take = (id: string): void => {
     const hand = keys.handOf(id)
     if (!hand) return

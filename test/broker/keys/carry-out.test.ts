@@ -14,7 +14,11 @@ function ports(room: RotationRoom, parts: Partial<StepPorts> = {}): StepPorts {
     log: { info: () => {}, warn: () => {}, error: () => {} },
     newId: () => 'id',
     makePair: newPairBeside,
-    foldersOf: () => ({ folder: join(room.folder, 'private'), standbyFolder: null }),
+    foldersOf: () => ({
+      folder: join(room.folder, 'private'),
+      standbyFolder: null,
+      passphrase: null,
+    }),
     publisher: () => null,
     ask: async () => {},
     ...parts,

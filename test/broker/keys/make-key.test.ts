@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { findMade, makeKey } from '../../../broker/keys/make-key.ts'
@@ -9,7 +9,7 @@ import { folderWith } from '../../support/keys.ts'
 
 const FILE = 'rotation-r.private.jwk.json'
 const make = (folder: string, alg: (typeof ALGS)[number] = 'ES256') =>
-  makeKey(folder, { id: 'r', alg }, newPairBeside)
+  makeKey({ folder, passphrase: null }, { id: 'r', alg }, newPairBeside)
 
 function privateFolder(): string {
   const folder = folderWith()
@@ -27,8 +27,8 @@ test.each(ALGS)(
       complaints: [],
       keys: [{ thumbprint, kid: thumbprint, alg }],
     })
-    expect(findMade(folder, 'r')).toBe(thumbprint)
-    expect(findMade(folder, 'another')).toBeNull()
+    expect(findMade({ folder, passphrase: null }, 'r')).toBe(thumbprint)
+    expect(findMade({ folder, passphrase: null }, 'another')).toBeNull()
     expect(readdirSync(folder)).toEqual([FILE])
   },
 )
@@ -45,7 +45,7 @@ describe('a file under the name of the rotation that is no key is refused, and n
   test.each(['{"d":"secret"', '{"kty":"EC","d":"secret"}', '"secret"', ''])('%j', text => {
     const folder = folderWith({ [FILE]: text })
     try {
-      findMade(folder, 'r')
+      findMade({ folder, passphrase: null }, 'r')
       expect.unreachable()
     } catch (error) {
       expect(error).toMatchObject({ code: 'file_unreadable' })
@@ -61,5 +61,29 @@ test('what can be mended is another refusal than a folder that is not ours to wr
   await expect(make(join(folder, 'nowhere'))).rejects.toMatchObject({
     code: 'file_not_written',
     facts: { reason: 'ENOENT' },
+  })
+})
+
+describe('where the files have a passphrase', () => {
+  const passphrase = 'open sesame'
+  const place = (folder: string) => ({ folder, passphrase })
+
+  test.each(['RS384', 'ES256', 'ES384'] as const)('a key for %s has it too', async alg => {
+    const folder = privateFolder()
+    const thumbprint = await makeKey(place(folder), { id: 'r', alg }, newPairBeside)
+    const [name = ''] = readdirSync(folder)
+    expect(readFileSync(join(folder, name), 'utf8')).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY/)
+    expect(findMade(place(folder), 'r')).toBe(thumbprint)
+    expect(loadSigningKeys(folder, { file: 'pass', text: passphrase })).toMatchObject({
+      ...{ complaints: [], keys: [{ thumbprint, alg }] },
+    })
+  })
+
+  test('a PEM could not say that it is for another algorithm than that of its type', async () => {
+    const folder = privateFolder()
+    await expect(
+      makeKey(place(folder), { id: 'r', alg: 'RS256' }, newPairBeside),
+    ).rejects.toMatchObject({ code: 'private_key_needed', facts: { reason: 'passphrase' } })
+    expect(readdirSync(folder)).toEqual([])
   })
 })
