@@ -23,6 +23,7 @@ import { reportRoute } from './http/report-route.ts'
 import { watchStopping } from './http/stopping.ts'
 import { tokenRoute } from './http/token-route.ts'
 import type { Rooms } from './issue-token.ts'
+import { openKeyWork } from './key-work.ts'
 import { openDesk } from './keys/desk.ts'
 import type { SigningKey } from './keys/signing-keys.ts'
 import type { StateFolder } from './keys/state-file.ts'
@@ -192,7 +193,13 @@ export function buildApp(config: Config, ports: Ports): Broker {
   app.addHook('onClose', async () => {
     // A caller that went away may have left its story half told: it is recorded all the same.
     await stopping.settled()
-    await Promise.all([connections.close(), visits.close(), watch.close(), traces.close()])
+    await Promise.all([
+      connections.close(),
+      visits.close(),
+      watch.close(),
+      work.close(),
+      traces.close(),
+    ])
     sharing.close()
     desk.close()
     await audit.close()
@@ -206,7 +213,15 @@ export function buildApp(config: Config, ports: Ports): Broker {
       environments: desk.environments(),
       causesOf: ({ id }) => refusals.last.get(id)?.causes.map(brief) ?? [],
     })
-  const admin = buildAdmin({ token: config.admin.token, log, metrics, status })
+  const work = openKeyWork({
+    ...{ clock, log, newId: randomUUID, proxy: ports.proxy, environments: desk.environments },
+    config: () => current.config,
+    ask: async id => {
+      const upstream = current.config.upstreams.get(id)
+      if (upstream) await exchange(upstream, upstream.scopes)
+    },
+  })
+  const admin = buildAdmin({ token: config.admin.token, log, metrics, status, keys: work })
   const scraped = config.metrics && buildMetricsListener(config.metrics, { log, metrics, status })
   const warm = keepWarm({
     ...fetching,
@@ -233,6 +248,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
       { name: 'endpoints', tick: endpoints.tick },
       { name: 'keys', tick: desk.tick },
       { name: 'key sets', tick: watch.tick, atOnce: true },
+      { name: 'rotations', tick: work.tick },
     ],
     take: (next, signers) => {
       current = generationOf(next)

@@ -36,6 +36,7 @@ const terminal: Terminal = {
   home: homedir(),
   entropy: randomBytes,
   elapsed: () => performance.now(),
+  now: () => Date.now(),
 }
 
 const program = new Command('broker')

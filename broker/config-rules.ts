@@ -4,6 +4,7 @@ import { bears, expandGrants, type GrantLine, type UpstreamGrant } from './grant
 import { keyRules } from './keys-config.ts'
 import { listenRules } from './listen-rules.ts'
 import { PROFILES, type Profile } from './profiles.ts'
+import { rotationRules } from './rotation-config.ts'
 import { coverage } from './scopes.ts'
 import { isLoopback, isSafeUrl } from './urls.ts'
 
@@ -20,6 +21,7 @@ export function crossCheck(config: ConfigFile): Complaint[] {
     ...issuerRules(config),
     ...listenRules(config),
     ...keyRules(config.keys),
+    ...rotationRules(config),
     ...Object.entries(config.upstreams).flatMap(([id, upstream]) =>
       upstreamRules(id, upstream, config),
     ),

@@ -3,6 +3,7 @@ import { ALGS } from '../keys-pipeline/algorithms.ts'
 import { CALLER_ALGS } from './caller-keys.ts'
 import { KeySettings, KidList } from './keys-config.ts'
 import { PROFILES, type ProfileName } from './profiles.ts'
+import { RotationSchema } from './rotation-config.ts'
 
 const closed = { additionalProperties: false }
 /** Of an upstream, and of a service. */
@@ -273,6 +274,7 @@ export const ConfigSchema = Type.Object(
     workloadIssuers: Type.Optional(Type.Record(Type.String(Id), WorkloadIssuer, closed)),
     services: Type.Record(Type.String(Id), Service, closed),
     state: Type.Optional(FilePath),
+    rotation: Type.Optional(RotationSchema),
     sharedCache: Type.Optional(SharedCache),
     traces: Type.Optional(Traces),
     metrics: Type.Optional(Type.Object({ listen: MetricsListener }, closed)),

@@ -16,6 +16,7 @@ import { type KeySource, settleKeys } from './keys-config.ts'
 import { type Listen, settleListen } from './listen-config.ts'
 import { type MetricsAddress, settleMetrics } from './metrics-config.ts'
 import { PROFILES, type Profile } from './profiles.ts'
+import { type RotationConfig, settleRotation } from './rotation-config.ts'
 import { readSharedCache, type SharedCache } from './shared-cache-config.ts'
 import { settleTraces, type TracesConfig } from './traces-config.ts'
 import type { DisabledUpstream, Upstream } from './upstream/upstream.ts'
@@ -38,6 +39,8 @@ export interface Config {
   services: ReadonlyMap<string, ServiceRules>
   /** How each service proves who it is. */
   callers: ReadonlyMap<string, CallerRules>
+  /** How keys are replaced. */
+  rotation: RotationConfig
   sharedCache: SharedCache | null
   traces: TracesConfig | null
   /** The listener for metrics alone, where there is one. */
@@ -196,6 +199,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
       ]),
     ),
     callers: settleCallers(file, { pathAt, read, readAuthorities, complaints }),
+    rotation: settleRotation(file.rotation, { pathAt, readSecret, readAuthorities, complaints }),
     sharedCache: file.sharedCache
       ? readSharedCache(file.sharedCache, { readSecret, readAuthorities, complaints })
       : null,

@@ -1,3 +1,5 @@
+import { KEY_ERRORS } from './key-errors.ts'
+
 /** Whose fault it is. The HTTP status and what a service may be told follow from it. */
 export type Blame = 'caller' | 'policy' | 'upstream' | 'us'
 
@@ -11,7 +13,7 @@ export type Blame = 'caller' | 'policy' | 'upstream' | 'us'
  */
 export type Failure = 'outage' | 'no' | 'garbled' | 'ours'
 
-interface Row {
+export interface Row {
   blame: Blame
   status: number
   /** The error code of RFC 6749 §5.2 or RFC 8707 §2 that the service's OAuth library understands. */
@@ -256,6 +258,7 @@ export const ERRORS = {
   state_unreadable: ours('What was seen and signed cannot be read, and begins anew.'),
   file_unreadable: ours('The file cannot be read.'),
   file_not_written: ours('The file was not written.'),
+  ...KEY_ERRORS,
   not_found: caller(404, 'invalid_request', 'There is nothing at this address.'),
   internal: { blame: 'us', status: 500, oauth: 'server_error', says: 'Something went wrong here.' },
 } as const satisfies Record<string, Row>

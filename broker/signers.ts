@@ -40,9 +40,11 @@ async function loadKeys(
   { folder, standbyFolder, passphrase, token }: KeySource,
   at: string,
 ): Promise<{ held: HeldKey[]; complaints: Complaint[] }> {
-  const none = { keys: [], complaints: [] }
+  const none = { keys: [], complaints: [], isEmpty: false }
   const files = folder === null ? none : loadSigningKeys(folder, passphrase)
-  const standbys = standbyFolder === null ? none : loadSigningKeys(standbyFolder, passphrase)
+  const reserve = standbyFolder === null ? none : loadSigningKeys(standbyFolder, passphrase)
+  // The first standby is yet to be made, and the last may have gone.
+  const standbys = reserve.isEmpty ? none : reserve
   const inside = token && token.pin.text !== '' ? await loadTokenKeys(token) : none
   const as = (role: HeldKey['role'], keys: readonly SigningKey[]): HeldKey[] =>
     keys.map(key => ({ key, role }))
@@ -51,7 +53,11 @@ async function loadKeys(
     held,
     complaints: [
       ...files.complaints.map(message => ({ at: `${at}/folder`, message })),
-      ...standbys.complaints.map(message => ({ at: `${at}/standbyFolder`, message })),
+      // The first standby is yet to be made, and the last may have gone.
+      ...(standbys.isEmpty ? [] : standbys.complaints).map(message => ({
+        at: `${at}/standbyFolder`,
+        message,
+      })),
       ...inside.complaints.map(({ setting, message }) => ({
         at: `${at}/pkcs11${setting}`,
         message,

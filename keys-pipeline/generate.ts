@@ -1,10 +1,10 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Custody, checkoutOf, type Entered, enterKeys, refuseEntry } from './add.ts'
-import { ALGORITHMS, type Alg } from './algorithms.ts'
+import type { Alg } from './algorithms.ts'
 import { refuseAny } from './errors.ts'
-import { thumbprint, toPublicKey } from './jwk.ts'
+import { toPublicKey } from './jwk.ts'
+import { newPair } from './key-pair.ts'
 import { makeStatement } from './statements.ts'
 import { makeFolder, replaceFile, writeNew } from './write.ts'
 
@@ -54,24 +54,6 @@ export function generateKey(
   const [entered] = enterKeys([{ key, proof }], custody)
   if (!entered) throw new Error('one key in, one key out')
   return { ...entered, privateFile }
-}
-
-interface Pair {
-  publicKey: KeyObject
-  privateKey: KeyObject
-}
-
-/** A pair whose thumbprint reads as a word: one in 64 begins with a hyphen, and would be an option to every command. */
-export function newPair(alg: Alg, modulusLength: number): Pair {
-  const row = ALGORITHMS[alg]
-  for (;;) {
-    const pair: Pair =
-      row.kty === 'EC'
-        ? generateKeyPairSync('ec', { namedCurve: row.crv })
-        : generateKeyPairSync('rsa', { modulusLength })
-    const material = pair.publicKey.export({ format: 'jwk' })
-    if (!thumbprint({ ...material }, row.kty).startsWith('-')) return pair
-  }
 }
 
 function coverByGitignore(folder: string, { show }: Custody): void {

@@ -20,6 +20,10 @@ export const COMMANDS: readonly Row[] = [
   { names: ['diagnose'], load: async () => (await import('./diagnose.ts')).diagnoseCommand },
   { names: ['status'], load: async () => (await import('./status.ts')).statusCommand },
   {
+    names: ['keys', 'rotate', 'release', 'revoke'],
+    load: async () => (await import('./keys.ts')).keysCommands,
+  },
+  {
     names: ['generate-in-token'],
     load: async () => (await import('./generate-in-token.ts')).generateInTokenCommand,
   },

@@ -18,6 +18,8 @@ export interface Terminal {
   entropy: (bytes: number) => Buffer
   /** Milliseconds; only goes forward. */
   elapsed: () => number
+  /** Milliseconds since the epoch. */
+  now: () => number
 }
 
 /** An error in one line for the operator: the sentence, the code, and what else is known. */

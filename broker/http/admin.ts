@@ -4,11 +4,13 @@ import type { Metrics } from '../metrics.ts'
 import type { Status } from '../status.ts'
 import { showsToken } from './bearer.ts'
 import { dashboardRoutes, isPage } from './dashboard-routes.ts'
+import { type KeyRoutes, keyRoutes } from './key-routes.ts'
 import { NO_STORE, sendError } from './reply.ts'
 
 export interface Admin {
   status: () => Status
   metrics: Pick<Metrics, 'text' | 'contentType'>
+  keys: KeyRoutes
   /** What an operator must show on a port; null on a Unix socket, where the file's mode says who may. */
   token: string | null
   log: FastifyBaseLogger
@@ -19,7 +21,7 @@ export interface Admin {
  * broker in it and is given without a token, since a browser could show none. Refused: `operator_refused`,
  * `host_refused`.
  */
-export function buildAdmin({ status, metrics, token, log }: Admin): FastifyInstance {
+export function buildAdmin({ status, metrics, keys, token, log }: Admin): FastifyInstance {
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -34,6 +36,7 @@ export function buildAdmin({ status, metrics, token, log }: Admin): FastifyInsta
     return sendError(reply, new BrokerError('operator_refused'))
   })
   app.register(dashboardRoutes, { asksToken: token !== null })
+  app.register(keyRoutes, keys)
   app.get('/status', async (_, reply) => reply.headers(PRIVATE).send(status()))
   app.get('/metrics', async (_, reply) =>
     reply

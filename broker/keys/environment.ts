@@ -55,6 +55,9 @@ export interface EnvironmentKeys {
   /** Another generation of config and keys. */
   take: (taken: Taken) => void
   handOf: (upstream: string) => Hand | null
+  /** As the last decision had it, by upstream. */
+  choices: () => ReadonlyMap<string, Choice | null>
+  taken: () => Taken
   /** Before each signature. */
   signing: (thumbprint: string) => void
   answered: (upstream: string, thumbprint: string, outcome: Attempt['outcome']) => void
@@ -65,7 +68,8 @@ export interface EnvironmentKeys {
   revoke: (thumbprint: string, reason: string) => void
   /** A standby that is to sign; saved when this returns. */
   promote: (thumbprint: string) => void
-  keepRotations: (rotations: KeyState['rotations']) => void
+  /** Whether it was saved when this returns. */
+  keep: (work: Partial<Pick<KeyState, 'rotations' | 'proofs' | 'withdrawals'>>) => boolean
   /** Whether a key here is to become live or proven, or one that was revoked is to go. */
   isAwaiting: () => boolean
   situation: () => Situation
@@ -163,6 +167,8 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
       decide()
     },
     handOf: upstream => hands.get(upstream) ?? null,
+    choices: () => new Map([...hands].map(([id, hand]) => [id, choiceIn(hand, facts)])),
+    taken: () => taken,
     signing: thumbprint => state.signing(thumbprint),
     answered: (upstream, thumbprint, outcome) => {
       if (!upstreams.has(upstream)) return
@@ -208,9 +214,10 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
       gather()
       decide()
     },
-    keepRotations: rotations => {
-      state.change({ rotations })
+    keep: work => {
+      state.change(work)
       state.saveNow()
+      return state.fault() === null
     },
     isAwaiting: () => isAwaiting(situation()),
     situation,
@@ -227,6 +234,11 @@ const unwatched = (situation: Situation): Situation => ({
   ...situation,
   watched: { ...NOTHING_SEEN, lastRound: situation.now, lastTold: situation.now },
 })
+
+function choiceIn(hand: Hand | null, facts: readonly KeyFacts[]): Choice | null {
+  const key = facts.find(({ thumbprint }) => thumbprint === hand?.key.thumbprint)
+  return hand && key ? { key, because: hand.because } : null
+}
 
 const hasNews = (
   before: ReturnType<typeof afterAttempt>,

@@ -3,13 +3,15 @@ import { accessSync, constants, readdirSync, readFileSync, type Stats, statSync 
 import { join } from 'node:path'
 import { SignJWT } from 'jose'
 import type { Alg } from '../../keys-pipeline/algorithms.ts'
-import { toPublicKey } from '../../keys-pipeline/jwk.ts'
+import { type PublicJwk, toPublicKey } from '../../keys-pipeline/jwk.ts'
 import { isPrivate } from '../files.ts'
 import type { Signer } from '../upstream/assertion.ts'
 
 /** A private key that can sign and cannot be read back. */
 export interface SigningKey extends Signer {
   alg: Alg
+  /** Its public half, as it would be published. */
+  jwk: PublicJwk
   /** Where it is: a file, or the URI of a key in a token. */
   file: string
   /** When its file was last written, in milliseconds since the epoch; null where there is no file. */
@@ -27,15 +29,19 @@ const KEY_FILE = /\.(pem|jwk\.json)$/
 /** Bytes. An RSA key of 16,384 bits as PEM is 13 KB. */
 const MOST_BYTES = 64 * 1024
 
+interface Loaded {
+  keys: SigningKey[]
+  complaints: string[]
+  /** There is no key, and that is all there is to complain of. */
+  isEmpty: boolean
+}
+
 /**
  * The private keys of a folder, with every complaint about it. What others may read is refused, as OpenSSH refuses it;
  * so is what is encrypted in another way than PKCS#8's, or with another passphrase. A JWK keeps its kid and alg; a PEM
  * gets its thumbprint and the default algorithm of its type.
  */
-export function loadSigningKeys(
-  folder: string,
-  passphrase: Passphrase | null = null,
-): { keys: SigningKey[]; complaints: string[] } {
+export function loadSigningKeys(folder: string, passphrase: Passphrase | null = null): Loaded {
   let names: string[]
   let openness: string[]
   try {
@@ -45,14 +51,19 @@ export function loadSigningKeys(
     return {
       keys: [],
       complaints: [`${folder} cannot be read (${(error as NodeJS.ErrnoException).code})`],
+      isEmpty: false,
     }
   }
   if (names.length === 0)
-    return { keys: [], complaints: [`${folder} holds no private key (*.pem, *.jwk.json)`] }
+    return {
+      ...{ keys: [], isEmpty: true },
+      complaints: [`${folder} holds no private key (*.pem, *.jwk.json)`],
+    }
   const loaded = names.sort().map(name => loadSigningKey(join(folder, name), passphrase))
   return {
     keys: loaded.filter(each => typeof each !== 'string'),
     complaints: [...openness, ...loaded.filter(each => typeof each === 'string')],
+    isEmpty: false,
   }
 }
 
@@ -95,6 +106,7 @@ function loadSigningKey(file: string, passphrase: Passphrase | null): SigningKey
       kid,
       alg,
       thumbprint: known.thumbprint,
+      jwk: known.jwk,
       file,
       since: mtimeMs,
       signJwt: signWith(key),

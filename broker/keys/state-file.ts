@@ -57,6 +57,14 @@ const Rotation = Type.Object({
   proposal: OrNull(Type.Integer()),
 })
 
+const Withdrawal = Type.Object({
+  thumbprint: Name,
+  at: Moment,
+  reason: Type.String(),
+  release: OrNull(Type.String()),
+  proposal: OrNull(Type.Integer()),
+})
+
 const State = Type.Object({
   since: Moment,
   url: OrNull(Type.String()),
@@ -68,6 +76,8 @@ const State = Type.Object({
   revoked: By(Type.Object({ at: Moment, reason: Type.String() })),
   promoted: Type.Array(Name),
   rotations: Type.Array(Rotation),
+  proofs: By(Type.String()),
+  withdrawals: Type.Array(Withdrawal),
 })
 
 /** What a file holds. A later Lockstep may add members; one that means something else has another version. */

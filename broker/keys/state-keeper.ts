@@ -41,7 +41,7 @@ const BEHIND = 2 * LATER
 
 const begun = (now: number): KeyState => ({
   ...{ since: now, url: null, watched: NOTHING_SEEN, created: {}, published: {}, records: {} },
-  ...{ lastSigned: {}, revoked: {}, promoted: [], rotations: [] },
+  ...{ lastSigned: {}, revoked: {}, promoted: [], rotations: [], proofs: {}, withdrawals: [] },
 })
 
 /**

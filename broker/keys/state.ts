@@ -22,6 +22,9 @@ export interface KeyState {
   /** Thumbprints of standbys that sign since a revocation. */
   promoted: readonly string[]
   rotations: readonly Rotation[]
+  /** By thumbprint, the proofs of possession with which keys are proposed. */
+  proofs: Readonly<Record<string, string>>
+  withdrawals: readonly Withdrawal[]
 }
 
 /** A key that is to come, from the wish to the end of what it replaces. */
@@ -33,6 +36,18 @@ export interface Rotation {
   asked: number
   /** Thumbprint; null until the key is made. */
   made: string | null
-  /** The pull requests, as GitHub numbers them; null until they are known. */
+  /** The pull request that adds it, as GitHub numbers it; null until it is known. */
+  proposal: number | null
+}
+
+/** A key that is to go from the published set. */
+export interface Withdrawal {
+  thumbprint: string
+  /** What the lifecycle file is to say of it. */
+  at: number
+  reason: string
+  /** By a key that stays; null for a key that was revoked. */
+  release: string | null
+  /** The pull request that removes it, as GitHub numbers it; null until it is known. */
   proposal: number | null
 }

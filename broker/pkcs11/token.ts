@@ -123,7 +123,7 @@ function signingKey(
       return library.C_SignAsync(handle, by.prepare(input), Buffer.alloc(by.most))
     })
   return {
-    ...{ kid, alg, thumbprint, file, since: null },
+    ...{ kid, alg, thumbprint, jwk, file, since: null },
     signJwt: async (header, claims) => {
       const input = `${encode(header)}.${encode(claims)}`
       const by = mechanismOf(header.alg)

@@ -1,4 +1,4 @@
-import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici'
+import { Agent, type Dispatcher, EnvHttpProxyAgent, fetch as send } from 'undici'
 import { BrokerError } from '../errors.ts'
 import { MOST_REPLY_BYTES, type PostForm, postThrough } from './token-endpoint.ts'
 import type { Upstream } from './upstream.ts'
@@ -75,3 +75,7 @@ export function agentFor(
     ...{ httpsProxy: url, httpProxy: url, noProxy: except, requestTls: tls },
   })
 }
+
+/** The fetch of the platform, on that way. */
+export const fetchOver = (dispatcher: Dispatcher): typeof globalThis.fetch =>
+  ((url: string, init: object) => send(url, { ...init, dispatcher })) as never

@@ -7,7 +7,13 @@ import type { Status, UpstreamStatus } from '../../broker/status.ts'
 import { launchChromium, visit } from '../support/browser.ts'
 import { manyUpstreams } from '../support/dashboard-status.ts'
 import { faults } from '../support/looks.ts'
-import { environmentStatus, keyStatus, statusWith, upstreamStatus } from '../support/status.ts'
+import {
+  environmentStatus,
+  keyStatus,
+  NO_KEYS,
+  statusWith,
+  upstreamStatus,
+} from '../support/status.ts'
 
 /** The dashboard as an operator gets it: served by the real listener, and looked at by Debian's Chromium. */
 let browser: Browser
@@ -37,6 +43,7 @@ async function serving(first: Status, token: string | null = null): Promise<Serv
       },
       metrics: { text: async () => '', contentType: 'text/plain' },
       token,
+      keys: NO_KEYS,
       log: pino({ enabled: false }),
     })
   let app = build()

@@ -19,6 +19,7 @@ const KILLER = ['--import', join(PROJECT, 'test', 'support', 'kill-at.ts')]
 const state = (since: number): KeyState => ({
   ...{ since, url: null, watched: NOTHING_SEEN, created: {}, published: {}, records: {} },
   ...{ lastSigned: { print: since }, revoked: {}, promoted: [], rotations: [] },
+  ...{ proofs: {}, withdrawals: [] },
 })
 
 /** Calls by which one save changes the file system, the one that makes the folder before. */

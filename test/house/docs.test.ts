@@ -189,10 +189,13 @@ test('every fix that a finding prints names commands that exist', async () => {
 
 /** The paths of a schema's leaves; the ids of records are written `<id>`, and lists are not counted. */
 function settings(schema: object, path: string[] = []): string[] {
-  const { properties, patternProperties, items } = schema as Record<
+  const { properties, patternProperties, items, anyOf } = schema as Record<
     string,
     Record<string, object> | undefined
   >
+  // Where a word may stand in the place of an object, the object is described.
+  const inner = Object.values(anyOf ?? {}).find(each => 'properties' in each)
+  if (inner) return settings(inner, path)
   if (properties)
     return Object.entries(properties).flatMap(([name, inner]) => settings(inner, [...path, name]))
   if (patternProperties)

@@ -26,6 +26,8 @@ test('files', () => {
     'broker/files.ts',
     'broker/fingerprint.ts',
     'broker/http/dashboard-routes.ts',
+    'broker/keys/make-key.ts',
+    'broker/keys/put-away.ts',
     'broker/keys/signing-keys.ts',
     'broker/keys/state-file.ts',
     'broker/unix-socket.ts',
@@ -99,7 +101,7 @@ test('chance', () => {
     'broker/main.ts',
     'broker/tokens/sharing.ts',
     'keys-pipeline/dev-site.ts',
-    'keys-pipeline/generate.ts',
+    'keys-pipeline/key-pair.ts',
   ])
 })
 

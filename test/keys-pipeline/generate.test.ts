@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Custody } from '../../keys-pipeline/add.ts'
 import { ALGS } from '../../keys-pipeline/algorithms.ts'
-import { type Generated, generateKey, newPair } from '../../keys-pipeline/generate.ts'
-import { thumbprint } from '../../keys-pipeline/jwk.ts'
+import { type Generated, generateKey } from '../../keys-pipeline/generate.ts'
 import { judgeKeys } from '../../keys-pipeline/pipeline.ts'
 import { asIs, codes, folderWith, refusal, SET_URL } from '../support/keys.ts'
 
@@ -61,13 +60,6 @@ test('a pair has the size and kid that were asked for', () => {
     bits: 3072,
     kid: 'mine',
   })
-})
-
-test('a thumbprint never begins with a hyphen, which every command would take for an option', () => {
-  const kids = Array.from({ length: 600 }, () =>
-    thumbprint({ ...newPair('ES256', 0).publicKey.export({ format: 'jwk' }) }, 'EC'),
-  )
-  expect(kids.filter(kid => kid.startsWith('-'))).toEqual([])
 })
 
 test('a kid that is taken is refused before a private key is written', () => {

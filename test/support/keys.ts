@@ -143,6 +143,7 @@ export function fill(folder: string, files: Tree): void {
 /** A private key of the broker's, as far as choosing goes. */
 export const signingKey = (name: string, parts: Partial<SigningKey> = {}): SigningKey => ({
   ...{ kid: name, alg: 'RS384', thumbprint: `print-${name}`, file: name, since: 1000 },
+  jwk: { kty: 'RSA', use: 'sig', alg: 'RS384', kid: name, n: '', e: '' },
   signJwt: async () => '',
   ...parts,
 })

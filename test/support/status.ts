@@ -1,3 +1,4 @@
+import type { KeyRoutes } from '../../broker/http/key-routes.ts'
 import type { EnvironmentStatus, KeyStatus, Status, UpstreamStatus } from '../../broker/status.ts'
 
 /** An upstream that nobody has asked yet, with what a test changes. */
@@ -48,3 +49,15 @@ export const environmentStatus = (parts: Partial<EnvironmentStatus> = {}): Envir
   ...{ alarms: [], keys: [] },
   ...parts,
 })
+
+/** A broker about whose keys nothing is to be said. */
+export const NO_KEYS: KeyRoutes = {
+  overview: () => [],
+  orders: {
+    rotate: () => [],
+    revoke: () => {
+      throw new Error('not here')
+    },
+    release: () => Promise.reject(new Error('not here')),
+  },
+}

@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { buildAdmin } from '../../../broker/http/admin.ts'
-import { statusWith } from '../../support/status.ts'
+import { NO_KEYS, statusWith } from '../../support/status.ts'
 
 const TOKEN = 'an-operator-token-of-some-length-1'
 
@@ -10,6 +10,7 @@ function admin(token: string | null) {
     status: () => statusWith([], { config: 'c' }),
     metrics: { text: async ({ config }) => `of ${config}`, contentType: 'text/plain' },
     token,
+    keys: NO_KEYS,
     log: pino({ enabled: false }),
   })
   onTestFinished(() => app.close())

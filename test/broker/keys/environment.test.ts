@@ -293,7 +293,9 @@ test('it waits for a key that is here to be live and proven, and for a revoked o
 test('rotations are kept', () => {
   const made = settled()
   const rotation = { id: 'r', alg: 'RS384', role: 'signer', because: 'command' } as const
-  made.keys.keepRotations([{ ...rotation, asked: 1, made: null, proposal: null }])
+  made.keys.keep({
+    rotations: [{ ...rotation, asked: 1, made: null, proposal: null }],
+  })
   const again = room(made.drawer, made.clock)
   take(again)
   expect(again.keys.state().rotations).toMatchObject([rotation])

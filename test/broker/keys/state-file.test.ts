@@ -37,6 +37,8 @@ const STATE: KeyState = {
       ...{ made: null, proposal: null },
     },
   ],
+  proofs: { print: 'a.b.c' },
+  withdrawals: [{ thumbprint: 'old', at: 1, reason: 'lost', release: null, proposal: 7 }],
 }
 
 function open(folder: string) {

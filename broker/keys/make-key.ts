@@ -1,0 +1,114 @@
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import type { Alg } from '../../keys-pipeline/algorithms.ts'
+import { toPublicKey } from '../../keys-pipeline/jwk.ts'
+import { BrokerError } from '../errors.ts'
+import { syncFolder } from './put-away.ts'
+import type { Rotation } from './state.ts'
+
+/** Bits of an RSA key, as `keys generate` makes them. */
+const RSA_BITS = 3072
+
+export type MakePair = (
+  alg: Alg,
+  bits: number,
+) => Promise<{ publicKey: KeyObject; privateKey: KeyObject }>
+
+/** Where private keys of an environment lie, and what the files are encrypted with. */
+export interface KeyPlace {
+  folder: string
+  passphrase: string | null
+}
+
+/**
+ * Makes the private key of a rotation as a file of its folder, 0600, and returns its thumbprint. The name of the file
+ * is the rotation's, by which `findMade` finds it again after an end in between. Where the files of the folder have a
+ * passphrase, so has this one.
+ *
+ * Refused: `private_key_needed` where the folder cannot be written, or an encrypted file could not say for which
+ * algorithm it is, and somebody else must put a key there; `file_not_written`.
+ */
+export async function makeKey(
+  { folder, passphrase }: KeyPlace,
+  { id, alg }: Pick<Rotation, 'id' | 'alg'>,
+  makePair: MakePair,
+): Promise<string> {
+  const [plain, sealed] = filesFor(folder, id)
+  const { publicKey, privateKey } = await makePair(alg, RSA_BITS)
+  const material = publicKey.export({ format: 'jwk' })
+  const { key } = toPublicKey(material, plain, { alg })
+  if (key === null) throw new Error('a key that was made for an algorithm fits it')
+  if (passphrase === null) {
+    const secret = { ...key.jwk, ...privateKey.export({ format: 'jwk' }) }
+    writeWhole(folder, plain, `${JSON.stringify(secret, null, 2)}\n`)
+    return key.thumbprint
+  }
+  if (toPublicKey(material, sealed).key?.jwk.alg !== alg)
+    throw new BrokerError('private_key_needed', { folder, reason: 'passphrase' })
+  const how = { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase } as const
+  writeWhole(folder, sealed, privateKey.export(how).toString())
+  return key.thumbprint
+}
+
+/** A JWK, or an encrypted PEM. */
+const filesFor = (folder: string, id: string): [string, string] => [
+  join(folder, `rotation-${id}.private.jwk.json`),
+  join(folder, `rotation-${id}.private.pem`),
+]
+
+/** The thumbprint of the key that the rotation has made there; null for none. Refused: `file_unreadable`. */
+export function findMade({ folder, passphrase }: KeyPlace, id: string): string | null {
+  const file = filesFor(folder, id).find(each => existsSync(each))
+  if (file === undefined) return null
+  try {
+    const text = readFileSync(file, 'utf8')
+    const { key } = toPublicKey(publicIn(text, passphrase), file)
+    if (key !== null) return key.thumbprint
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    // The parser's own message quotes the text, which is a private key.
+    throw new BrokerError('file_unreadable', { file, reason: code ?? 'not a JWK' })
+  }
+  throw new BrokerError('file_unreadable', { file, reason: 'not a key' })
+}
+
+function publicIn(text: string, passphrase: string | null): Record<string, unknown> {
+  if (text.startsWith('{')) return JSON.parse(text)
+  const key = createPrivateKey({ key: text, ...(passphrase !== null && { passphrase }) })
+  return { ...createPublicKey(key).export({ format: 'jwk' }) }
+}
+
+/** What says that the folder is not ours to write, and that no second attempt will do. */
+const CLOSED = new Set(['EACCES', 'EPERM', 'EROFS'])
+
+/** Whole or not at all. A name that begins with a dot is no key to whoever reads the folder. */
+function writeWhole(folder: string, file: string, text: string): void {
+  const draft = join(folder, '.lockstep-draft.private')
+  try {
+    rmSync(draft, { force: true })
+    const descriptor = openSync(draft, 'wx', 0o600)
+    try {
+      const bytes = Buffer.from(text)
+      for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at)
+      fsyncSync(descriptor)
+    } finally {
+      closeSync(descriptor)
+    }
+    renameSync(draft, file)
+    syncFolder(folder)
+  } catch (error) {
+    const { code: reason = 'unknown' } = error as NodeJS.ErrnoException
+    if (CLOSED.has(reason)) throw new BrokerError('private_key_needed', { folder, reason })
+    throw new BrokerError('file_not_written', { file, reason })
+  }
+}

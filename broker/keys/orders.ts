@@ -1,0 +1,189 @@
+import type { Alg } from '../../keys-pipeline/algorithms.ts'
+import type { Environment } from '../../keys-pipeline/key-set.ts'
+import { BrokerError } from '../errors.ts'
+import type { Log } from './alarms.ts'
+import type { EnvironmentKeys } from './environment.ts'
+import type { KeyFacts } from './key-facts.ts'
+import { guardOf } from './proof.ts'
+import type { Rotation } from './state.ts'
+import { linesOf, type RotationRules, wish } from './wishes.ts'
+import { holdsFor, judgeReason, withdrawalOf } from './withdraw.ts'
+
+interface Ports {
+  log: Log
+  environments: () => ReadonlyMap<Environment, EnvironmentKeys>
+  rules: () => RotationRules
+  newId: () => string
+  hurry: (environment: Environment) => void
+}
+
+/** What a revocation did. Times are milliseconds since the epoch. */
+export interface Revoked {
+  environment: Environment
+  kid: string
+  at: number
+  /** It is kept, so that a restart does not forget it. */
+  isSaved: boolean
+  /** The standbys that sign from now on, by kid. */
+  promoted: readonly string[]
+  begun: readonly Pick<Rotation, 'alg' | 'role'>[]
+  isLive: boolean
+  /** By upstream of its line, which key signs there now; null for none. */
+  upstreams: readonly Trust[]
+}
+
+export interface Trust {
+  id: string
+  kid: string | null
+  /** The hospital has loaded the key by hand, and trusts it until it is told not to. */
+  isPinned: boolean
+  /** Seconds after the key is gone from the published set for which the EHR may still trust it; null for ever. */
+  trustsFor: number | null
+}
+
+export interface Begun {
+  id: string
+  alg: Alg
+  did: 'begun' | 'under_way'
+}
+
+/** What an operator may order. */
+export interface Orders {
+  /** A new key for each line in use, or for one; one that is under way is not begun again. Refused: `environment_unknown`, `rotation_unwatched`. */
+  rotate: (environment: string, alg: Alg | null) => Begun[]
+  /** The key signs nothing more, from the next signature on. Refused: `key_unknown`, `reason_unusable`. */
+  revoke: (kid: string, reason: string) => Revoked
+  /** The word of a key that stays that this one has stopped signing. Refused: `key_unknown`, `key_needed`, `releaser_missing`. */
+  release: (kid: string) => Promise<{ environment: Environment; kid: string; release: string }>
+}
+
+export function openOrders(ports: Ports): Orders {
+  const { log, environments, rules, newId, hurry } = ports
+  const find = (
+    name: string,
+  ): { environment: Environment; keys: EnvironmentKeys; key: KeyFacts } => {
+    for (const [environment, keys] of environments()) {
+      const key = keys
+        .situation()
+        .keys.find(({ kid, thumbprint }) => kid === name || thumbprint === name)
+      if (key) return { environment, keys, key }
+    }
+    throw new BrokerError('key_unknown')
+  }
+  return {
+    rotate: (name, alg) => {
+      const found = [...environments()].find(([environment]) => environment === name)
+      if (!found) throw new BrokerError('environment_unknown')
+      const [environment, keys] = found
+      if (keys.state().url === null) throw new BrokerError('rotation_unwatched')
+      const before = keys.state().rotations
+      const lines = alg === null ? linesOf(keys.situation()) : [alg]
+      const begun = lines.map(line => {
+        const open = before.find(each => each.alg === line && each.role === 'signer')
+        const what = { alg: line, role: 'signer', because: 'command' } as const
+        return open
+          ? { did: 'under_way' as const, rotation: open }
+          : { did: 'begun' as const, rotation: wish(what, keys.situation(), newId) }
+      })
+      const added = begun.filter(({ did }) => did === 'begun').map(({ rotation }) => rotation)
+      if (!keys.keep({ rotations: [...before, ...added] })) throw notSaved()
+      if (added.length > 0) log.info({ environment, algs: lines }, 'rotation asked for')
+      hurry(environment)
+      return begun.map(({ did, rotation: { id, alg: line } }) => ({ id, alg: line, did }))
+    },
+    revoke: (name, reason) => {
+      const { environment, keys, key } = find(name)
+      judgeReason(key, reason)
+      keys.revoke(key.thumbprint, reason)
+      const promoted = promoteFor(key, keys)
+      const { isSaved, begun } = replace(key, keys, rules(), newId)
+      const at = keys.state().revoked[key.thumbprint]?.at ?? keys.situation().now
+      log.error({ environment, kid: key.kid, promoted, isSaved }, 'key revoked')
+      hurry(environment)
+      const { watched } = keys.situation()
+      return {
+        ...{ environment, kid: key.kid, at, isSaved, promoted, begun },
+        isLive: watched.sightings[key.thumbprint]?.liveSince != null,
+        upstreams: trustIn(key, keys),
+      }
+    },
+    release: async name => {
+      const { environment, keys, key } = find(name)
+      const holds = holdsFor(key, keys)
+      if (key.revokedAt !== null)
+        throw new BrokerError('key_needed', { kid: key.kid, why: 'revoked: retire --emergency' })
+      if (holds.length > 0) {
+        const until = Math.max(...holds.map(each => each.until ?? 0))
+        throw new BrokerError('key_needed', {
+          ...{ kid: key.kid, why: holds.map(({ why }) => why).join() },
+          ...(until > 0 && { until: new Date(until).toISOString() }),
+        })
+      }
+      const { release } = await withdrawalOf(key, keys)
+      if (release === null) throw new BrokerError('releaser_missing', { kid: key.kid })
+      return { environment, kid: key.kid, release }
+    },
+  }
+}
+
+const notSaved = (): BrokerError =>
+  new BrokerError('file_not_written', { reason: 'state_not_saved' })
+
+const signersOf = ({ alg }: KeyFacts, keys: EnvironmentKeys): KeyFacts[] =>
+  keys.situation().keys.filter(each => each.alg === alg && each.isHere && each.revokedAt === null)
+
+/** Where no other key of the line is live and may sign, the standby does: the one that has been live longest. */
+function promoteFor(key: KeyFacts, keys: EnvironmentKeys): string[] {
+  const { sightings } = keys.situation().watched
+  const since = ({ thumbprint }: KeyFacts): number =>
+    sightings[thumbprint]?.liveSince ?? Number.POSITIVE_INFINITY
+  const usable = signersOf(key, keys)
+  if (key.role === 'standby') return []
+  if (usable.some(each => each.role === 'signer' && Number.isFinite(since(each)))) return []
+  const [standby] = usable
+    .filter(({ role }) => role === 'standby')
+    .sort((a, b) => (since(a) < since(b) ? -1 : 1))
+  if (!standby) return []
+  keys.promote(standby.thumbprint)
+  return [standby.kid]
+}
+
+/** What the line lacks now is begun at once. */
+function replace(
+  key: KeyFacts,
+  keys: EnvironmentKeys,
+  { standby }: RotationRules,
+  newId: () => string,
+): { isSaved: boolean; begun: Rotation[] } {
+  const situation = keys.situation()
+  const { rotations, url } = keys.state()
+  const left = signersOf(key, keys)
+  const lacks = (role: Rotation['role']): boolean =>
+    !left.some(each => each.role === role) &&
+    !rotations.some(
+      each => each.alg === key.alg && each.role === role && each.made !== key.thumbprint,
+    )
+  const roles: Rotation['role'][] = [
+    ...(lacks('signer') ? ['signer' as const] : []),
+    ...(standby && lacks('standby') ? ['standby' as const] : []),
+  ]
+  const begun = (url === null ? [] : roles).map(role =>
+    wish({ alg: key.alg, role, because: 'revocation' }, situation, newId),
+  )
+  const others = rotations.filter(({ made }) => made !== key.thumbprint)
+  return { isSaved: keys.keep({ rotations: [...others, ...begun] }), begun }
+}
+
+function trustIn(key: KeyFacts, keys: EnvironmentKeys): Trust[] {
+  const { upstreams, watched, settings, now } = keys.situation()
+  const choices = keys.choices()
+  return upstreams
+    .filter(({ alg }) => alg === key.alg)
+    .map(({ id, reader, pinned }) => {
+      const isPinned = pinned?.includes(key.kid) ?? false
+      return {
+        ...{ id, isPinned, kid: choices.get(id)?.key.kid ?? null },
+        trustsFor: isPinned ? null : guardOf(reader, watched, now, settings),
+      }
+    })
+}

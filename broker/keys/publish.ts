@@ -1,0 +1,84 @@
+import { PipelineError } from '../../keys-pipeline/errors.ts'
+import type { GitHubOptions } from '../../keys-pipeline/github/client.ts'
+import type { KeyChange } from '../../keys-pipeline/github/key-changes.ts'
+import { BrokerError } from '../errors.ts'
+
+/** Where changes of the published keys are proposed to people. */
+export interface Publisher {
+  /** Refused: `proposal_failed`, after which a repeat goes on from where this one ended. */
+  propose: (change: KeyChange) => Promise<Proposal>
+}
+
+export type Proposal =
+  | { did: 'opened' | 'updated' | 'unchanged' | 'declined'; number: number; url: string }
+  /** The default branch is like that already. */
+  | { did: 'unneeded' }
+
+/** The repository, and how it is come to. */
+export interface RepositoryAccess {
+  /** OWNER/NAME. */
+  repository: string
+  /** Of the API; null for api.github.com. */
+  baseUrl: string | null
+  fetch: typeof globalThis.fetch
+  /** How GitHub's library waits between two writes, where that is not as GitHub asks. */
+  throttle?: NonNullable<GitHubOptions['pacing']>['throttle']
+}
+
+/** The caller tries again by itself, and later; a wait in here would hold up its end. */
+const AT_ONCE = {
+  retry: { retries: 0 },
+  throttle: { onRateLimit: () => false, onSecondaryRateLimit: () => false },
+}
+
+/** GitHub's libraries are loaded when there is something to propose, and never where there is not. */
+async function open({ repository, baseUrl, fetch, throttle }: RepositoryAccess, token: string) {
+  const { openGitHub } = await import('../../keys-pipeline/github/client.ts')
+  const pacing = { ...AT_ONCE, throttle: { ...AT_ONCE.throttle, ...throttle } }
+  return openGitHub({
+    ...{ repository, token, fetch, pacing },
+    ...(baseUrl !== null && { baseUrl }),
+  })
+}
+
+/** `token` is asked for each proposal, since tokens end. */
+export const openPublisher = (
+  access: RepositoryAccess,
+  token: () => Promise<string>,
+): Publisher => ({
+  propose: change =>
+    refusing(access, async () => {
+      const { proposeKeys } = await import('../../keys-pipeline/github/proposal.ts')
+      const proposed = await proposeKeys(await open(access, await token()), [change])
+      if (proposed.did === 'unneeded') return proposed
+      const { did, number, url } = proposed
+      return { did, number, url }
+    }),
+})
+
+/** What a proposal needs, in that repository alone. */
+const PERMISSIONS = { contents: 'write', pull_requests: 'write' } as const
+
+/** A token of an app's installation for its JWT. Refused: `proposal_failed`. */
+export const installationToken =
+  (access: RepositoryAccess, installationId: number) =>
+  (jwt: string): Promise<{ token: string; expiresAt: string }> =>
+    refusing(access, async () => {
+      const { octokit, repo } = await open(access, jwt)
+      const { data } = await octokit.rest.apps.createInstallationAccessToken({
+        installation_id: installationId,
+        ...{ repositories: [repo], permissions: PERMISSIONS },
+      })
+      return { token: data.token, expiresAt: data.expires_at }
+    })
+
+async function refusing<T>({ repository }: RepositoryAccess, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof PipelineError)) throw error
+    const [first] = error.findings
+    const { code: finding = null, message: said = null, fix = null } = first ?? {}
+    throw new BrokerError('proposal_failed', { repository, finding, said, fix })
+  }
+}

@@ -1,0 +1,46 @@
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { BrokerError } from '../errors.ts'
+
+/** Beside the keys; what is in it is no key to whoever reads the folder. */
+const AWAY = 'retired'
+
+/**
+ * Moves the file of a private key into the folder `retired` beside it, where it is kept and does not sign; where it was
+ * moved to. One that is gone already is none of ours.
+ *
+ * Refused: `file_not_written`.
+ */
+export function putAway(file: string): string | null {
+  const folder = join(dirname(file), AWAY)
+  try {
+    if (!existsSync(file)) return null
+    if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 })
+    const target = freeName(join(folder, basename(file)))
+    renameSync(file, target)
+    syncFolder(folder)
+    syncFolder(dirname(file))
+    return target
+  } catch (error) {
+    const { code: reason = 'unknown' } = error as NodeJS.ErrnoException
+    throw new BrokerError('file_not_written', { file: folder, reason })
+  }
+}
+
+/** A key that was put away under this name before is never written over. */
+function freeName(path: string): string {
+  for (let count = 1; ; count++) {
+    const name = count === 1 ? path : `${path}.${count}`
+    if (!existsSync(name)) return name
+  }
+}
+
+/** What was renamed in it stays renamed when the power fails. */
+export function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, 'r')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
