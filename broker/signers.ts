@@ -53,7 +53,11 @@ async function loadKeys(
     held,
     complaints: [
       ...files.complaints.map(message => ({ at: `${at}/folder`, message })),
-      ...standbys.complaints.map(message => ({ at: `${at}/standbyFolder`, message })),
+      // The first standby is yet to be made, and the last may have gone.
+      ...(standbys.isEmpty ? [] : standbys.complaints).map(message => ({
+        at: `${at}/standbyFolder`,
+        message,
+      })),
       ...inside.complaints.map(({ setting, message }) => ({
         at: `${at}/pkcs11${setting}`,
         message,

@@ -205,16 +205,17 @@ async function withdraw(key: KeyFacts, room: Room): Promise<Done> {
 
 /** A release is for good: where the key is needed again all the same, a person must stop its removal. */
 async function keep(key: KeyFacts, { keys }: Room): Promise<Done> {
-  const needed = holdsFor(key, keys).filter(({ why }) => NEEDED.has(why))
   const before = keys.state().withdrawals.find(({ thumbprint }) => thumbprint === key.thumbprint)
-  if (needed.length === 0 || key.revokedAt !== null) return done(MINUTE)
   return waiting('withdrawal_overtaken', {
-    ...{ kid: key.kid, why: needed.map(({ why }) => why).join() },
+    ...{
+      kid: key.kid,
+      why: holdsFor(key, keys)
+        .map(({ why }) => why)
+        .join(),
+    },
     pull: before?.proposal ?? null,
   })
 }
-
-const NEEDED: ReadonlySet<string> = new Set(['signing', 'fallback', 'pinned', 'no_successor'])
 
 async function archive(key: KeyFacts, { environment, keys, ports }: Room): Promise<Done> {
   const all = keys.taken().held

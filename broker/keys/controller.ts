@@ -99,12 +99,9 @@ const canRotate = (keys: EnvironmentKeys): boolean =>
   keys.state().url !== null && keys.situation().watched.lastTold !== null
 
 function stepsFor(keys: EnvironmentKeys): Step[] {
-  const plan = planFor(keys)
-  const overtaken = planSteps(plan).filter(step => step.do === 'keep')
-  // What is proposed already is looked at again: it may be closed, or out of date.
-  const planned = planSteps({ ...plan, withdrawing: [] })
+  const planned = planSteps(planFor(keys))
   // Whether somebody else still signs with a key of his is for him to know.
-  return [...overtaken, ...planned].filter(
+  return planned.filter(
     step => step.do !== 'withdraw' || step.key.isHere || step.key.revokedAt !== null,
   )
 }

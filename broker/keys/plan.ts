@@ -1,7 +1,7 @@
 import type { Alg } from '../../keys-pipeline/algorithms.ts'
 import type { KeyFacts } from './key-facts.ts'
 import { NO_RECORD } from './key-facts.ts'
-import { holdsOn, type Ledger } from './retirement.ts'
+import { type HoldReason, holdsOn, type Ledger } from './retirement.ts'
 import { type Choice, isNewer, type Situation } from './rotation.ts'
 import type { Rotation } from './state.ts'
 
@@ -55,10 +55,9 @@ export function planSteps(plan: Plan): Step[] {
   }
   const live = keys.filter(key => isLive(key, situation))
   for (const key of live) {
-    const isGoing = plan.withdrawing.includes(key.thumbprint)
-    const may = mayGo(key, live, plan)
-    if (may && !isGoing) steps.push(withdrawal(key))
-    if (!may && isGoing) steps.unshift({ do: 'keep', key })
+    if (mayGo(key, live, plan)) steps.push(withdrawal(key))
+    else if (plan.withdrawing.includes(key.thumbprint) && isNeeded(key, plan))
+      steps.unshift({ do: 'keep', key })
   }
   for (const key of keys)
     if (key.isHere && wasLive(key, situation) && !isLive(key, situation) && isReplaced(key, plan))
@@ -77,6 +76,13 @@ function mayGo(key: KeyFacts, live: readonly KeyFacts[], plan: Plan): boolean {
   if (key.role === 'standby') return false
   return holdsOn(key, plan.situation, plan.choices, plan.ledger).length === 0
 }
+
+const NEEDED: ReadonlySet<HoldReason> = new Set(['signing', 'fallback', 'pinned', 'no_successor'])
+
+/** More than that it has to rest: somebody is signed for with it. */
+const isNeeded = (key: KeyFacts, { situation, choices, ledger }: Plan): boolean =>
+  key.revokedAt === null &&
+  holdsOn(key, situation, choices, ledger).some(({ why }) => NEEDED.has(why))
 
 const isLive = ({ thumbprint }: KeyFacts, { watched }: Situation): boolean =>
   watched.sightings[thumbprint]?.liveSince != null

@@ -81,12 +81,6 @@ describe('what is to be done', () => {
       },
     ],
     [
-      'not twice',
-      [],
-      { watched: seen({ old: 100, new: 9 }), records: of(accepted({ new: 1, old: 9 })) },
-      { withdrawing: ['old'] },
-    ],
-    [
       'what is needed again is kept',
       ['keep old', 'withdraw new at once'],
       {
