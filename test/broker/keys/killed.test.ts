@@ -134,7 +134,7 @@ test.each(PHASES)(
     const kills = Object.entries(most).flatMap(([by, count]) =>
       Array.from({ length: count }, (_, at) => ({ by: by as Kill['by'], at: at + 1 })),
     )
-    const chosen = LONG ? kills : kills.filter((_, at) => at === 0 || percent(6))
+    const chosen = LONG ? kills : kills.filter((_, at) => at === 0 || percent(3))
     await inParallel(2, chosen, kill => killedAt(kill, moment))
   },
 )
