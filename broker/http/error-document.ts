@@ -1,14 +1,16 @@
 import Type from 'typebox'
 import { BrokerError, ERRORS, type ErrorCode } from '../errors.ts'
+import { KEY_ERRORS } from '../key-errors.ts'
 import { bodyOf } from './reply.ts'
 
-/** Codes of the operator's listener, of the commands, and of the audit alone: no service is ever shown them. */
+/** Codes of the operator's listener, of the commands, of rotations, and of the audit alone: no service is ever shown them. */
 const ELSEWHERE: ReadonlySet<ErrorCode> = new Set([
   ...(['operator_refused', 'host_refused', 'daemon_unreachable', 'daemon_failed'] as const),
   ...(['bundle_refused', 'file_unreadable', 'file_not_written', 'fhir_base_unusable'] as const),
   ...(['discovery_not_found', 'discovery_refused', 'discovery_malformed'] as const),
   ...(['discovery_other_domain', 'token_unknown'] as const),
   ...(['state_in_use', 'state_unusable', 'state_unreadable'] as const),
+  ...(Object.keys(KEY_ERRORS) as (keyof typeof KEY_ERRORS)[]),
 ])
 
 const SHOWN = (Object.keys(ERRORS) as ErrorCode[]).filter(code => !ELSEWHERE.has(code))

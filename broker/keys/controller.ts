@@ -1,5 +1,5 @@
 import type { Environment } from '../../keys-pipeline/key-set.ts'
-import type { Clock } from '../clock.ts'
+import { type Clock, type Instant, remaining } from '../clock.ts'
 import { asBrokerError } from '../errors.ts'
 import type { Log } from './alarms.ts'
 import { carryOut, type StepPorts } from './carry-out.ts'
@@ -45,6 +45,16 @@ export function openController(ports: Ports): Controller {
     notes.set(environment, known)
     return known
   }
+  /** A key that was made is not here at once: the folder is read anew within seconds. */
+  const missing = new Map<string, Instant>()
+  const isLostIn = (keys: EnvironmentKeys) => {
+    for (const { thumbprint } of keys.situation().keys) missing.delete(thumbprint)
+    return (thumbprint: string): boolean => {
+      const since = missing.get(thumbprint) ?? clock()
+      missing.set(thumbprint, since)
+      return remaining(since, MINUTE, clock()) <= 0
+    }
+  }
   const attempt = async (environment: Environment, keys: EnvironmentKeys, step: Step) => {
     const { wait, fail, rest } = notesOf(environment)
     const name = nameOf(step)
@@ -60,7 +70,7 @@ export function openController(ports: Ports): Controller {
   }
   const work = async (environment: Environment, keys: EnvironmentKeys): Promise<void> => {
     if (!canRotate(keys)) return
-    const rotations = nextRotations(keys, rules(), ports.newId)
+    const rotations = nextRotations(keys, rules(), { newId: ports.newId, isLost: isLostIn(keys) })
     if (rotations !== null && !keys.keep({ rotations })) return
     const steps = stepsFor(keys)
     const { isDue, keepOnly } = notesOf(environment)

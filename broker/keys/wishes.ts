@@ -18,19 +18,35 @@ type Keys = Pick<EnvironmentKeys, 'situation' | 'state'>
 export function nextRotations(
   keys: Keys,
   { every, standby }: RotationRules,
-  newId: () => string,
+  { newId, isLost }: { newId: () => string; isLost: (thumbprint: string) => boolean },
 ): readonly Rotation[] | null {
   const situation = keys.situation()
   const before = keys.state().rotations
-  const open = openRotations(before, situation)
+  const found = before.flatMap(each => goingOn(each, keys, isLost))
+  const open = openRotations(found, situation)
   const due = every === null ? [] : dueLines(situation, signersIn(open), every)
   const reserves = standby ? linesWithoutStandby(situation, open) : []
   const wished = [
     ...due.map(alg => wish({ alg, role: 'signer', because: 'schedule' }, situation, newId)),
     ...reserves.map(alg => wish({ alg, role: 'standby', because: 'schedule' }, situation, newId)),
   ]
-  if (wished.length === 0 && open.length === before.length) return null
+  const isSame = open.length === before.length && open.every(each => before.includes(each))
+  if (wished.length === 0 && isSame) return null
   return [...open, ...wished]
+}
+
+/** One whose key is gone before it was published makes another; one whose key has been and gone is over. */
+function goingOn(
+  rotation: Rotation,
+  { situation, state }: Keys,
+  isLost: (thumbprint: string) => boolean,
+): Rotation[] {
+  const { keys, watched } = situation()
+  const { made } = rotation
+  if (made === null || keys.some(({ thumbprint }) => thumbprint === made)) return [rotation]
+  const wasLive = watched.sightings[made]?.lastPresent != null
+  if (wasLive || Object.hasOwn(state().revoked, made)) return []
+  return [isLost(made) ? { ...rotation, made: null, proposal: null } : rotation]
 }
 
 const signersIn = (rotations: readonly Rotation[]): Rotation[] =>

@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from 'node:http'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { askDaemon } from '../../broker/admin-client.ts'
+import { askDaemon, orderDaemon } from '../../broker/admin-client.ts'
 import { folderWith } from '../support/keys.ts'
 
 async function daemon(listener: RequestListener): Promise<string> {
@@ -34,4 +34,33 @@ describe('what goes wrong is told by its code', () => {
   test('nobody there', async () => {
     expect(await ask(join(folderWith(), 'none.sock'))).toBe('daemon_unreachable')
   })
+})
+
+test('an order is sent as JSON, and what the broker refuses comes back with all that it knows', async () => {
+  const sent: unknown[] = []
+  const socket = await daemon(async (request, reply) => {
+    const parts: Buffer[] = []
+    for await (const part of request) parts.push(part)
+    sent.push([
+      request.method,
+      request.headers['content-type'],
+      JSON.parse(`${Buffer.concat(parts)}`),
+    ])
+    const facts = { kid: 'k', why: 'signing', odd: { nested: true } }
+    reply.writeHead(409).end(JSON.stringify({ code: 'key_needed', facts }))
+  })
+  const order = { kid: 'k' }
+  await expect(orderDaemon({ socket, port: null, token: null }, '/x', order)).rejects.toMatchObject(
+    {
+      ...{ code: 'key_needed', facts: { kid: 'k', why: 'signing' } },
+    },
+  )
+  expect(sent).toEqual([['POST', 'application/json', order]])
+})
+
+test('a refusal that is none of ours is a daemon that failed', async () => {
+  const socket = await daemon((_, reply) =>
+    reply.writeHead(409).end(JSON.stringify({ code: 'toString' })),
+  )
+  expect(await ask(socket)).toBe('daemon_failed')
 })

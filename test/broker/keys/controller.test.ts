@@ -335,3 +335,17 @@ test('before the first look nothing is done, since every key would seem to be ne
   expect(room.files()).toHaveLength(1)
   expect(server().requests).toEqual([])
 })
+
+test('a private key that is gone before anybody saw the public one is made anew, and not at once', async () => {
+  const room = settled()
+  room.orders.rotate('nonprod', null)
+  await room.tick(1)
+  const made = room.files().find(name => name.startsWith('rotation-')) ?? ''
+  rmSync(join(room.folder, 'private', made))
+  await room.tick(3)
+  expect(room.files()).toHaveLength(1)
+  room.clock.advance(60)
+  await room.tick(3)
+  expect(room.files()).toHaveLength(2)
+  expect(statesOf(server())).toEqual(['open'])
+})

@@ -22,12 +22,13 @@ interface Moment {
   folder: string
   main: Files
   now: number
+  order: 'rotate' | ''
 }
 
 /** A first key that signs, and nothing under way. */
 async function atFirst(): Promise<Moment> {
   const folder = keyFolder()
-  return { folder, main: committed(folder) as Files, now: movedClock().now() }
+  return { folder, main: committed(folder) as Files, now: movedClock().now(), order: 'rotate' }
 }
 
 /** The old key has rested, and is to be withdrawn. */
@@ -46,14 +47,14 @@ async function rested(): Promise<Moment> {
   room.keys.close()
   room.stop()
   await github.stop()
-  return { folder: room.folder, main: github.git.files('main'), now: room.clock.now() }
+  return { folder: room.folder, main: github.git.files('main'), now: room.clock.now(), order: '' }
 }
 
 /** The old key is gone from the published set, and its private half is to be put away. */
 async function withdrawn(): Promise<Moment> {
-  const { folder, main, now } = await rested()
+  const { main, ...others } = await rested()
   const gone = Object.entries(main).filter(([, text]) => JSON.parse(text).kid !== FIRST)
-  return { folder, main: Object.fromEntries(gone), now }
+  return { ...others, main: Object.fromEntries(gone) }
 }
 
 interface Kill {
@@ -70,7 +71,7 @@ const PHASES: [string, () => Promise<Moment>, Partial<Record<Kill['by'], number>
 ]
 
 /** The folder's own copy, and a repository that no other process has. */
-async function begin({ folder, main, now }: Moment) {
+async function begin({ folder, main, now, order }: Moment) {
   const github = await new GitHubServer().start()
   onTestFinished(() => github.stop())
   github.git.commit(main)
@@ -78,7 +79,7 @@ async function begin({ folder, main, now }: Moment) {
   cpSync(folder, own, { recursive: true })
   writeFileSync(join(own, 'published.json'), JSON.stringify(main))
   const work = (env: Record<string, string> = {}) =>
-    run(WORKER, [own, github.url, `${now}`, 'rotate'], { env, nodeOptions: KILLER })
+    run(WORKER, [own, github.url, `${now}`, order], { env, nodeOptions: KILLER })
   return { github, own, work }
 }
 
@@ -133,7 +134,7 @@ test.each(PHASES)(
     const kills = Object.entries(most).flatMap(([by, count]) =>
       Array.from({ length: count }, (_, at) => ({ by: by as Kill['by'], at: at + 1 })),
     )
-    const chosen = LONG ? kills : kills.filter((_, at) => at === 0 || percent(6))
+    const chosen = LONG ? kills : kills.filter((_, at) => at === 0 || percent(3))
     await inParallel(2, chosen, kill => killedAt(kill, moment))
   },
 )

@@ -24,9 +24,9 @@ const next = (
   rotations: Rotation[] = [],
 ) =>
   nextRotations(
-    { situation: () => at, state: () => ({ rotations }) as unknown as KeyState },
+    { situation: () => at, state: () => ({ rotations, revoked: {} }) as unknown as KeyState },
     { every: rules.every ?? null, standby: rules.standby ?? false },
-    () => 'id',
+    { newId: () => 'id', isLost: () => true },
   )
 
 test('a line is one algorithm, however many upstreams it has', () => {
@@ -62,4 +62,16 @@ test('a standby on its way does not hold up the signers of its line', () => {
   )
   const rotations = next(situation([key('old')], 90 * DAY), { every: 90, standby: true }, [standby])
   expect(rotations?.map(({ role }) => role)).toEqual(['standby', 'signer'])
+})
+
+test('a rotation whose key is gone before anybody saw it makes another; one whose key has been and gone is over', () => {
+  const rotation: Rotation = {
+    ...{ id: 'r', alg: 'RS384', role: 'signer', because: 'command', asked: 0 },
+    ...{ made: 'gone', proposal: 7 },
+  }
+  const at = situation([key('old')])
+  expect(next(at, {}, [rotation])).toEqual([{ ...rotation, made: null, proposal: null }])
+  const gone = { liveSince: null, lastPresent: 1, lastAbsent: 2 }
+  const seen = { ...at, watched: { ...NOTHING_SEEN, sightings: { gone } } }
+  expect(next(seen, {}, [rotation])).toEqual([])
 })
