@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { defineConfig } from 'vitest/config'
@@ -18,7 +19,7 @@ export default defineConfig({
     // It ends what hangs, and judges no machine's speed.
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
+    maxWorkers: Math.min(4, Math.max(2, availableParallelism())),
     // GitHub's workflow parser imports JSON without saying so, which Node refuses and Vite does not.
     server: { deps: { inline: [/@actions\//] } },
   },
