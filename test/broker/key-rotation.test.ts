@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import process from 'node:process'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import { stringify } from 'yaml'
@@ -85,7 +86,11 @@ async function byHand(world: World): Promise<void> {
     /^npm run -s keys -- (.*)$/gm,
     `node ${KEYS_CLI} $1 --keys keys --settings settings.yaml`,
   )
-  const { stderr } = await promisify(execFile)('sh', ['-ec', script], { cwd: world.folder })
+  const { stderr } = await promisify(execFile)('sh', ['-ec', script], {
+    cwd: world.folder,
+    // As npm says where the user stands, whoever runs these tests.
+    env: { ...process.env, INIT_CWD: world.folder },
+  })
   expect(stderr).toBe('')
   world.publish()
 }
