@@ -30,7 +30,12 @@ function installPkcs11(): void {
   const make = `${IS_MADE} || { npm ci && cp package-lock.json node_modules/.made-of; }`
   execFileSync('flock', [join(FOLDER, 'package.json'), 'sh', '-c', make], {
     cwd: FOLDER,
-    env: { ...process.env, npm_config_nodedir: dirname(dirname(process.execPath)) },
+    env: {
+      ...process.env,
+      npm_config_nodedir: dirname(dirname(process.execPath)),
+      // Under an npm that runs no scripts its word would be stronger than the folder's .npmrc.
+      npm_config_ignore_scripts: 'false',
+    },
     stdio: 'pipe',
   })
 }
