@@ -119,7 +119,8 @@ function loadSigningKey(file: string, passphrase: Passphrase | null): SigningKey
   }
 }
 
-const ENCRYPTED = /^-----BEGIN ENCRYPTED PRIVATE KEY-----/m
+/** No other label of a PEM begins so. @see RFC 7468 §11 */
+const ENCRYPTED = /^-----BEGIN ENCRYPTED /m
 
 /** One round of MD5 stands between its passphrase and the key. @see openssl-rsa(1), "-traditional" */
 const OLD_ENCRYPTION = /^Proc-Type: 4,ENCRYPTED/m
