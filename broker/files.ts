@@ -59,12 +59,33 @@ export function replaceFile(path: string, text: string): void {
     const scratch = mkdtempSync(join(dirname(path), SCRATCH))
     try {
       const draft = join(scratch, 'draft')
-      writeSynced(draft, text)
+      writeSynced(draft, text, 0o644)
       renameSync(draft, path)
     } finally {
       rmSync(scratch, { recursive: true, force: true })
     }
   })
+}
+
+/**
+ * As `replaceFile`, for its owner alone, and by a draft of a known name: where a run was killed the next one takes it
+ * away, and nothing secret is left lying about. It stays when the power fails. Throws what the system says.
+ */
+export function replacePrivate(path: string, text: string, draft: string): void {
+  rmSync(draft, { force: true })
+  writeSynced(draft, text, 0o600)
+  renameSync(draft, path)
+  syncFolder(dirname(path))
+}
+
+/** What was renamed in it stays renamed when the power fails. Throws what the system says. */
+export function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, 'r')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
 }
 
 /** Scratch folders begin so; a run that was killed may leave one, and nothing reads it. */
@@ -87,8 +108,8 @@ export function makeFolder(path: string): void {
   guarded('file_not_written', path, () => mkdirSync(path, { recursive: true }))
 }
 
-function writeSynced(path: string, text: string): void {
-  const file = openSync(path, 'wx', 0o644)
+function writeSynced(path: string, text: string, mode: number): void {
+  const file = openSync(path, 'wx', mode)
   try {
     const bytes = Buffer.from(text)
     for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at)

@@ -1,19 +1,10 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Alg } from '../../keys-pipeline/algorithms.ts'
 import { toPublicKey } from '../../keys-pipeline/jwk.ts'
 import { BrokerError } from '../errors.ts'
-import { syncFolder } from './put-away.ts'
+import { replacePrivate } from '../files.ts'
 import type { Rotation } from './state.ts'
 
 /** Bits of an RSA key, as `keys generate` makes them. */
@@ -93,19 +84,8 @@ const CLOSED = new Set(['EACCES', 'EPERM', 'EROFS'])
 
 /** Whole or not at all. A name that begins with a dot is no key to whoever reads the folder. */
 function writeWhole(folder: string, file: string, text: string): void {
-  const draft = join(folder, '.lockstep-draft.private')
   try {
-    rmSync(draft, { force: true })
-    const descriptor = openSync(draft, 'wx', 0o600)
-    try {
-      const bytes = Buffer.from(text)
-      for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at)
-      fsyncSync(descriptor)
-    } finally {
-      closeSync(descriptor)
-    }
-    renameSync(draft, file)
-    syncFolder(folder)
+    replacePrivate(file, text, join(folder, '.lockstep-draft.private'))
   } catch (error) {
     const { code: reason = 'unknown' } = error as NodeJS.ErrnoException
     if (CLOSED.has(reason)) throw new BrokerError('private_key_needed', { folder, reason })

@@ -1,6 +1,7 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { BrokerError } from '../errors.ts'
+import { syncFolder } from '../files.ts'
 
 /** Beside the keys; what is in it is no key to whoever reads the folder. */
 const AWAY = 'retired'
@@ -32,15 +33,5 @@ function freeName(path: string): string {
   for (let count = 1; ; count++) {
     const name = count === 1 ? path : `${path}.${count}`
     if (!existsSync(name)) return name
-  }
-}
-
-/** What was renamed in it stays renamed when the power fails. */
-export function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, 'r')
-  try {
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
   }
 }

@@ -1,13 +1,4 @@
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeSync,
-} from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import Type, { type TSchema } from 'typebox'
@@ -15,6 +6,7 @@ import { Compile } from 'typebox/schema'
 import { ALGS } from '../../keys-pipeline/algorithms.ts'
 import type { Environment } from '../../keys-pipeline/key-set.ts'
 import { BrokerError } from '../errors.ts'
+import { replacePrivate } from '../files.ts'
 import type { KeyState } from './state.ts'
 import type { Drawer } from './state-keeper.ts'
 
@@ -183,7 +175,7 @@ function drawerIn(
     },
     save: (state, savedAt) => {
       const content = { lockstep: 'key-state', version: 1, environment, savedAt, state }
-      replaceSynced(folder, file, `${JSON.stringify(content)}\n`)
+      replacePrivate(file, `${JSON.stringify(content)}\n`, `${file}.new`)
     },
   }
 }
@@ -205,24 +197,4 @@ function readState(
   if (!schema.Check(value)) return { reason: 'not of this form' }
   if (value.environment !== environment) return { reason: `of ${value.environment.slice(0, 40)}` }
   return { state: value.state, savedAt: value.savedAt }
-}
-
-/** The old file or the new one, never a half, also when the power fails. */
-function replaceSynced(folder: string, file: string, text: string): void {
-  const draft = `${file}.new`
-  const descriptor = openSync(draft, 'w', 0o600)
-  try {
-    const bytes = Buffer.from(text)
-    for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at)
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
-  renameSync(draft, file)
-  const parent = openSync(folder, 'r')
-  try {
-    fsyncSync(parent)
-  } finally {
-    closeSync(parent)
-  }
 }

@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   linkSync,
   mkdirSync,
   readdirSync,
@@ -19,6 +20,7 @@ import {
   readTextIfAny,
   removeFile,
   replaceFile,
+  replacePrivate,
   writeNew,
 } from '../../broker/files.ts'
 import { folderWith } from '../support/keys.ts'
@@ -129,4 +131,13 @@ describe('a file that holds a secret', () => {
   ])('%s', (_, mode, uid, expected) => {
     expect(isPrivate({ mode: 0o100_000 | mode, uid })).toBe(expected)
   })
+})
+
+test('what is private is its owner’s alone, and a draft that a kill has left is taken away', () => {
+  const folder = folderWith({ draft: 'half' })
+  chmodSync(join(folder, 'draft'), 0o644)
+  replacePrivate(join(folder, 'file'), 'whole', join(folder, 'draft'))
+  expect(readdirSync(folder)).toEqual(['file'])
+  expect(readFileSync(join(folder, 'file'), 'utf8')).toBe('whole')
+  expect(statSync(join(folder, 'file')).mode & 0o777).toBe(0o600)
 })
