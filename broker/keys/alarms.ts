@@ -2,6 +2,7 @@ import type { Environment } from '../../keys-pipeline/key-set.ts'
 import { ALARMS, type AlarmCode } from '../alarm-table.ts'
 import type { Hand, Taken } from './environment.ts'
 import type { KeyFacts } from './key-facts.ts'
+import { isLive } from './sightings.ts'
 import type { KeyState } from './state.ts'
 
 export interface Alarm {
@@ -65,8 +66,6 @@ export function alarmsOf({
   const inUse = new Map(
     [...hands.values()].flatMap(hand => (hand ? [[hand.key.thumbprint, hand]] : [])),
   )
-  const isLive = ({ thumbprint }: KeyFacts): boolean =>
-    watched.sightings[thumbprint]?.liveSince != null
   const kids = (keys: readonly KeyFacts[]): string[] => keys.map(({ kid }) => kid)
   const isSeen = ({ thumbprint }: KeyFacts): boolean => inUse.has(thumbprint)
   return [
@@ -79,13 +78,12 @@ export function alarmsOf({
       'key_not_live',
       watched.lastTold === null
         ? []
-        : kids(
-            facts.filter(
-              each => isSeen(each) && watched.sightings[each.thumbprint]?.liveSince == null,
-            ),
-          ),
+        : kids(facts.filter(each => isSeen(each) && !isLive(watched, each.thumbprint))),
     ],
-    ['revoked_live', kids(facts.filter(each => each.revokedAt !== null && isLive(each)))],
+    [
+      'revoked_live',
+      kids(facts.filter(each => each.revokedAt !== null && isLive(watched, each.thumbprint))),
+    ],
     [
       'guard_unproven',
       [

@@ -9,6 +9,7 @@ import type { Note } from './notes.ts'
 import type { Step } from './plan.ts'
 import type { Proposal, Publisher } from './publish.ts'
 import { putAway } from './put-away.ts'
+import { wasLive } from './sightings.ts'
 import type { Rotation } from './state.ts'
 import { stateBy } from './statements.ts'
 import { holdsFor, keepWithdrawal, withdrawalOf } from './withdraw.ts'
@@ -117,7 +118,7 @@ function suppliedFor({ alg, role }: Rotation, keys: EnvironmentKeys): HeldKey | 
       each.alg === alg &&
       each.role === role &&
       each.revokedAt === null &&
-      watched.sightings[each.thumbprint]?.lastPresent == null &&
+      !wasLive(watched, each.thumbprint) &&
       lastSigned[each.thumbprint] === undefined &&
       !taken.has(each.thumbprint) &&
       !pinned.has(each.kid),

@@ -2,6 +2,7 @@ import type { HeldKey, KeyRules } from './environment.ts'
 import { type KeyFacts, NO_RECORD } from './key-facts.ts'
 import { type GuardSettings, provenAt } from './proof.ts'
 import type { Situation } from './rotation.ts'
+import { isLive } from './sightings.ts'
 import type { SigningKey } from './signing-keys.ts'
 import type { KeyState } from './state.ts'
 import type { OpenState } from './state-keeper.ts'
@@ -25,8 +26,7 @@ export function factsOf(held: readonly HeldKey[], { parts }: OpenState): KeyFact
     }),
   )
   const elsewhere = Object.entries(published).flatMap(([thumbprint, { kid, alg }]): KeyFacts[] => {
-    const isLive = watched.sightings[thumbprint]?.liveSince != null
-    if (!isLive || here.some(each => each.thumbprint === thumbprint)) return []
+    if (!isLive(watched, thumbprint) || here.some(each => each.thumbprint === thumbprint)) return []
     return [{ ...known(thumbprint), kid, alg, role: 'signer', isHere: false }]
   })
   return [...here, ...elsewhere]
@@ -70,9 +70,9 @@ export function namesAfter(
 export function isAwaiting({ keys, watched, settings, upstreams, now }: Situation): boolean {
   const readers = new Set(upstreams.map(({ reader }) => reader))
   return keys.some(key => {
-    const isLive = watched.sightings[key.thumbprint]?.liveSince != null
-    if (key.revokedAt !== null) return isLive
-    if (!isLive) return key.isHere
+    const isSeen = isLive(watched, key.thumbprint)
+    if (key.revokedAt !== null) return isSeen
+    if (!isSeen) return key.isHere
     return [...readers].some(reader => {
       const at = provenAt(key, reader, NO_RECORD, watched, settings)
       return at === null || at > now

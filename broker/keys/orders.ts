@@ -5,6 +5,7 @@ import type { Log } from './alarms.ts'
 import type { EnvironmentKeys } from './environment.ts'
 import type { KeyFacts } from './key-facts.ts'
 import { guardOf } from './proof.ts'
+import { isLive } from './sightings.ts'
 import type { Rotation } from './state.ts'
 import { linesOf, type RotationRules, wish } from './wishes.ts'
 import { holdsFor, judgeReason, withdrawalOf } from './withdraw.ts'
@@ -103,7 +104,7 @@ export function openOrders(ports: Ports): Orders {
       const { watched } = keys.situation()
       return {
         ...{ environment, kid: key.kid, at, isSaved, promoted, begun },
-        isLive: watched.sightings[key.thumbprint]?.liveSince != null,
+        isLive: isLive(watched, key.thumbprint),
         upstreams: trustIn(key, keys),
       }
     },

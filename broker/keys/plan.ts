@@ -1,8 +1,8 @@
 import type { Alg } from '../../keys-pipeline/algorithms.ts'
-import type { KeyFacts } from './key-facts.ts'
-import { NO_RECORD } from './key-facts.ts'
+import { type KeyFacts, NO_RECORD } from './key-facts.ts'
 import { type HoldReason, holdsOn, type Ledger } from './retirement.ts'
 import { type Choice, isNewer, type Situation } from './rotation.ts'
+import { isLive, type Watched, wasLive } from './sightings.ts'
 import type { Rotation } from './state.ts'
 
 /** What is to be done next for the keys of an environment. Each may be done again without harm. */
@@ -34,7 +34,7 @@ export interface Plan {
 /** In the order in which they should be done. */
 export function planSteps(plan: Plan): Step[] {
   const { situation, choices, rotations, isEverywhere } = plan
-  const { keys, upstreams, records } = situation
+  const { keys, upstreams, records, watched } = situation
   const steps: Step[] = []
   for (const rotation of rotations) {
     if (rotation.made === null) {
@@ -42,7 +42,7 @@ export function planSteps(plan: Plan): Step[] {
       continue
     }
     const key = keys.find(({ thumbprint }) => thumbprint === rotation.made)
-    if (!key || key.revokedAt !== null || wasLive(key, situation)) continue
+    if (!key || key.revokedAt !== null || wasLive(watched, key.thumbprint)) continue
     if (isEverywhere(key.thumbprint)) steps.push({ do: 'propose', rotation, key })
   }
   for (const { id, pinned } of upstreams) {
@@ -53,14 +53,14 @@ export function planSteps(plan: Plan): Step[] {
     if (hasOthers && accepted[choice.key.thumbprint] === undefined)
       steps.push({ do: 'ask', upstream: id, key: choice.key })
   }
-  const live = keys.filter(key => isLive(key, situation))
+  const live = keys.filter(key => isLive(watched, key.thumbprint))
   for (const key of live) {
     if (mayGo(key, live, plan)) steps.push(withdrawal(key))
     else if (plan.withdrawing.includes(key.thumbprint) && isNeeded(key, plan))
       steps.unshift({ do: 'keep', key })
   }
   for (const key of keys)
-    if (key.isHere && wasLive(key, situation) && !isLive(key, situation) && isReplaced(key, plan))
+    if (key.isHere && hasGone(key, watched) && isReplaced(key, plan))
       steps.push({ do: 'archive', key })
   return steps
 }
@@ -84,11 +84,8 @@ const isNeeded = (key: KeyFacts, { situation, choices, ledger }: Plan): boolean 
   key.revokedAt === null &&
   holdsOn(key, situation, choices, ledger).some(({ why }) => NEEDED.has(why))
 
-const isLive = ({ thumbprint }: KeyFacts, { watched }: Situation): boolean =>
-  watched.sightings[thumbprint]?.liveSince != null
-
-const wasLive = ({ thumbprint }: KeyFacts, { watched }: Situation): boolean =>
-  watched.sightings[thumbprint]?.lastPresent != null
+const hasGone = ({ thumbprint }: KeyFacts, watched: Watched): boolean =>
+  wasLive(watched, thumbprint) && !isLive(watched, thumbprint)
 
 /** It signs for nobody, and something newer of its line does, or it was revoked. */
 function isReplaced(key: KeyFacts, { choices }: Plan): boolean {
@@ -102,12 +99,12 @@ export function openRotations(
   rotations: readonly Rotation[],
   situation: Situation,
 ): readonly Rotation[] {
-  const { keys } = situation
+  const { keys, watched } = situation
   return rotations.filter(({ made, role }) => {
     const key = keys.find(({ thumbprint }) => thumbprint === made)
     if (!key) return true
     if (key.revokedAt !== null) return false
-    if (!wasLive(key, situation)) return true
+    if (!wasLive(watched, key.thumbprint)) return true
     if (role === 'standby') return false
     // One that was withdrawn itself, for a newer one, has come to its end too.
     return keys.some(
@@ -115,7 +112,7 @@ export function openRotations(
         each.alg === key.alg &&
         each.role === 'signer' &&
         isNewer(key, each) &&
-        isLive(each, situation),
+        isLive(watched, each.thumbprint),
     )
   })
 }

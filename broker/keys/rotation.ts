@@ -2,7 +2,7 @@ import type { KeyFacts, KeyRecord, UpstreamFacts } from './key-facts.ts'
 import { NO_RECORD } from './key-facts.ts'
 import { type GuardSettings, provenAt } from './proof.ts'
 import { lastAccepted } from './records.ts'
-import { sightingOf, type Watched } from './sightings.ts'
+import { isLive, sightingOf, type Watched } from './sightings.ts'
 import { type IsOpenFor, openWaves } from './waves.ts'
 
 /** One environment, as one replica knows it. Times are milliseconds since the epoch. */
@@ -98,7 +98,7 @@ function wasSeenGone({ thumbprint }: KeyFacts, { watched }: Situation): boolean 
 }
 
 function oldestLive(signers: readonly KeyFacts[], { watched }: Situation): Choice | null {
-  const live = signers.filter(key => sightingOf(watched, key.thumbprint).liveSince !== null)
+  const live = signers.filter(key => isLive(watched, key.thumbprint))
   return choice(newestOf(live, -1), 'unproven')
 }
 

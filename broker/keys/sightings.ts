@@ -74,6 +74,14 @@ export function afterRound(watched: Watched, { at, looks }: Round): Watched {
 export const sightingOf = (watched: Watched, thumbprint: string): Sighting =>
   watched.sightings[thumbprint] ?? { ...NEVER, lastAbsent: watched.lastTold }
 
+/** Whether the last round that could tell had the key. */
+export const isLive = (watched: Watched, thumbprint: string): boolean =>
+  sightingOf(watched, thumbprint).liveSince !== null
+
+/** Whether any round ever had it. */
+export const wasLive = (watched: Watched, thumbprint: string): boolean =>
+  sightingOf(watched, thumbprint).lastPresent !== null
+
 /** The last round could tell nothing, or there was none yet. */
 export const isBlind = ({ lastRound, lastTold }: Watched): boolean =>
   lastTold === null || lastTold !== lastRound

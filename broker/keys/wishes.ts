@@ -2,6 +2,7 @@ import type { Alg } from '../../keys-pipeline/algorithms.ts'
 import type { EnvironmentKeys } from './environment.ts'
 import { dueLines, openRotations } from './plan.ts'
 import type { Situation } from './rotation.ts'
+import { wasLive } from './sightings.ts'
 import type { Rotation } from './state.ts'
 
 /** What the operator wants of rotations, for all environments. */
@@ -44,8 +45,7 @@ function goingOn(
   const { keys, watched } = situation()
   const { made } = rotation
   if (made === null || keys.some(({ thumbprint }) => thumbprint === made)) return [rotation]
-  const wasLive = watched.sightings[made]?.lastPresent != null
-  if (wasLive || Object.hasOwn(state().revoked, made)) return []
+  if (wasLive(watched, made) || Object.hasOwn(state().revoked, made)) return []
   return [isLost(made) ? { ...rotation, made: null, proposal: null } : rotation]
 }
 

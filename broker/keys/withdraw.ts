@@ -6,6 +6,7 @@ import type { KeyFacts } from './key-facts.ts'
 import { asPublished } from './known-keys.ts'
 import type { Plan } from './plan.ts'
 import { type Hold, holdsOn } from './retirement.ts'
+import { isLive } from './sightings.ts'
 import type { SigningKey } from './signing-keys.ts'
 import type { Withdrawal } from './state.ts'
 import { stateBy } from './statements.ts'
@@ -88,10 +89,7 @@ function releaserOf(key: KeyFacts, { situation, choices, taken, state }: Keys): 
   const { keys, watched } = situation()
   const stays = keys.filter(
     ({ thumbprint, isHere, revokedAt }) =>
-      thumbprint !== key.thumbprint &&
-      isHere &&
-      revokedAt === null &&
-      watched.sightings[thumbprint]?.liveSince != null,
+      thumbprint !== key.thumbprint && isHere && revokedAt === null && isLive(watched, thumbprint),
   )
   const signing = new Set([...choices().values()].map(choice => choice?.key.thumbprint))
   const by =

@@ -37,6 +37,9 @@ const PURE = [
   'keys-pipeline/doctor/judge-answer.ts',
   'broker/diagnosis/diagnose.ts',
   'broker/diagnosis/causes.ts',
+  ...['sightings', 'proof', 'records', 'waves', 'rotation', 'retirement', 'plan', 'key-states'].map(
+    name => `broker/keys/${name}.ts`,
+  ),
 ]
 /**
  * What of keys-pipeline/ the broker may know: the key model, how keys are made and vouched for, the reader of the live
