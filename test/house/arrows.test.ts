@@ -23,12 +23,6 @@ const LEAVES = [
   'broker/caller-keys.ts',
 ]
 const PURE = [
-  'broker/keys/sightings.ts',
-  'broker/keys/proof.ts',
-  'broker/keys/records.ts',
-  'broker/keys/waves.ts',
-  'broker/keys/rotation.ts',
-  'broker/keys/known-keys.ts',
   'keys-pipeline/render.ts',
   'keys-pipeline/page.ts',
   'keys-pipeline/html.ts',
@@ -37,9 +31,17 @@ const PURE = [
   'keys-pipeline/doctor/judge-answer.ts',
   'broker/diagnosis/diagnose.ts',
   'broker/diagnosis/causes.ts',
-  ...['sightings', 'proof', 'records', 'waves', 'rotation', 'retirement', 'plan', 'key-states'].map(
-    name => `broker/keys/${name}.ts`,
-  ),
+  ...[
+    'sightings',
+    'proof',
+    'records',
+    'waves',
+    'rotation',
+    'retirement',
+    'plan',
+    'key-states',
+    'known-keys',
+  ].map(name => `broker/keys/${name}.ts`),
 ]
 /**
  * What of keys-pipeline/ the broker may know: the key model, how keys are made and vouched for, the reader of the live
@@ -102,9 +104,12 @@ test('the assembly alone, and the operator’s commands, import from rooms; betw
   expect(shown(crossing)).toEqual([])
 })
 
-test('leaves import nothing of ours when they run, but leaves', () => {
-  const beyond = values.filter(({ from, to }) => LEAVES.includes(from) && !LEAVES.includes(to))
-  expect(shown(beyond)).toEqual([])
+/** The table of errors is in two files, since one would be too long. */
+const PART_OF_A_LEAF = 'broker/errors.ts → broker/key-errors.ts'
+
+test('leaves import nothing of ours when they run', () => {
+  const beyond = shown(values.filter(({ from }) => LEAVES.includes(from)))
+  expect(beyond).toEqual([PART_OF_A_LEAF])
 })
 
 test('the publisher never imports the broker, and the broker only the key model', () => {
