@@ -89,6 +89,22 @@ export function settledRoom(options: Options): RotationRoom {
   return room
 }
 
+/** What was proposed is merged, live, and proven. */
+export function prove(room: RotationRoom, github: GitHubServer): void {
+  merge(github, room.clock.now())
+  room.look()
+  room.clock.advance(GUARD)
+  room.look()
+}
+
+/** From the order to where the new key signs everywhere. */
+export async function switchOver(room: RotationRoom, github: GitHubServer): Promise<void> {
+  room.orders.rotate('nonprod', null)
+  await room.tick(2)
+  prove(room, github)
+  await room.tick(3)
+}
+
 /** People merge every pull request that is open. */
 export function merge({ git, pulls }: GitHubServer, at: number): void {
   for (const pull of pulls.filter(({ state }) => state === 'open')) {

@@ -14,6 +14,7 @@ import {
   type RotationRoom,
   rotationRoom,
   settledRoom,
+  switchOver,
 } from '../../support/rotation-room.ts'
 
 const server = githubForEach()
@@ -22,13 +23,7 @@ const settled = (options: Partial<Parameters<typeof settledRoom>[0]> = {}): Rota
 
 /** A new key is live and signs everywhere, and the old one has rested. */
 async function switched(room: RotationRoom): Promise<void> {
-  room.orders.rotate('nonprod', null)
-  await room.tick(2)
-  merge(server(), room.clock.now())
-  room.look()
-  room.clock.advance(GUARD)
-  room.look()
-  await room.tick(3)
+  await switchOver(room, server())
   room.clock.advance(REST)
   room.look()
 }

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { keyStates } from '../../../broker/keys/key-states.ts'
 import type { Plan } from '../../../broker/keys/plan.ts'
-import { chooseSigners, type Situation } from '../../../broker/keys/rotation.ts'
+import type { Situation } from '../../../broker/keys/rotation.ts'
 import type { Rotation } from '../../../broker/keys/state.ts'
-import { accepted, HOUR, key, NOW, seen, situation } from './situation.ts'
+import { accepted, HOUR, key, NOW, planOf, seen, situation } from './situation.ts'
 
 const OLD = key('old', 900)
 const NEW = key('new', 50)
@@ -47,17 +47,7 @@ test.each<[string, string[], Partial<Situation>, Partial<Plan>?]>([
   ],
 ])('a key is %s, and waits for %j', (state, waits, parts, plan = {}) => {
   const all = situation({ keys: [OLD, NEW], ...parts })
-  const states = keyStates({
-    ...{
-      situation: all,
-      choices: chooseSigners(all),
-      rotations: [],
-      withdrawing: [],
-      isEverywhere: () => true,
-    },
-    ledger: { since: 0, lastSigned: {}, replicas: [] },
-    ...plan,
-  })
+  const states = keyStates(planOf(all, plan))
   const [first] = states
   expect([first?.key.thumbprint, first?.state]).toEqual(['new', state])
   expect(first?.waitsFor.map(({ what }) => what)).toEqual(waits)
@@ -71,31 +61,15 @@ test.each<[string, string[], Partial<Plan['ledger']>]>([
     ...{ keys: [OLD, NEW], watched: seen({ old: 100, new: 9 }) },
     records: of(accepted({ new: 1, old: 9 })),
   })
-  const [, old] = keyStates({
-    ...{
-      situation: all,
-      choices: chooseSigners(all),
-      rotations: [],
-      withdrawing: [],
-      isEverywhere: () => true,
-    },
-    ledger: { since: 0, lastSigned: {}, replicas: [], ...ledger },
-  })
+  const [, old] = keyStates(
+    planOf(all, { ledger: { since: 0, lastSigned: {}, replicas: [], ...ledger } }),
+  )
   expect(old?.state).toBe(state)
   expect(old?.waitsFor.map(({ what }) => what)).toEqual(waits)
 })
 
 test('the wait for the guard says until when', () => {
   const all = situation({ keys: [OLD, NEW], watched: seen({ old: 100, new: 1 / 6 }) })
-  const [first] = keyStates({
-    ...{
-      situation: all,
-      choices: chooseSigners(all),
-      rotations: [],
-      withdrawing: [],
-      isEverywhere: () => true,
-    },
-    ledger: { since: 0, lastSigned: {}, replicas: [] },
-  })
+  const [first] = keyStates(planOf(all))
   expect(first?.waitsFor[0]?.until).toBe(NOW - HOUR / 6 + HOUR / 3)
 })

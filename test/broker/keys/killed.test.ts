@@ -8,8 +8,14 @@ import { movedClock } from '../../support/clock.ts'
 import { GitHubServer } from '../../support/github-server.ts'
 import { folderWith } from '../../support/keys.ts'
 import { PROJECT, run } from '../../support/processes.ts'
-import { GUARD, publicKeysIn, REST } from '../../support/rotation-engine.ts'
-import { committed, FIRST, keyFolder, merge, settledRoom } from '../../support/rotation-room.ts'
+import { publicKeysIn, REST } from '../../support/rotation-engine.ts'
+import {
+  committed,
+  FIRST,
+  keyFolder,
+  settledRoom,
+  switchOver,
+} from '../../support/rotation-room.ts'
 
 const LONG = process.env['LOCKSTEP_LONG'] === '1'
 const WORKER = join(PROJECT, 'test', 'support', 'rotation-process.ts')
@@ -35,13 +41,7 @@ async function atFirst(): Promise<Moment> {
 async function rested(): Promise<Moment> {
   const github = await new GitHubServer().start()
   const room = settledRoom({ github })
-  room.orders.rotate('nonprod', null)
-  await room.tick(2)
-  merge(github, room.clock.now())
-  room.look()
-  room.clock.advance(GUARD)
-  room.look()
-  await room.tick(3)
+  await switchOver(room, github)
   room.clock.advance(REST)
   room.look()
   room.keys.close()

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { githubForEach } from '../../support/github-server.ts'
 import { GUARD } from '../../support/rotation-engine.ts'
-import { FIRST, merge, type RotationRoom, settledRoom } from '../../support/rotation-room.ts'
+import { FIRST, prove, type RotationRoom, settledRoom } from '../../support/rotation-room.ts'
 
 const server = githubForEach()
 const RULES = { standby: true }
@@ -12,10 +12,7 @@ const RULES = { standby: true }
 async function reserved(): Promise<RotationRoom> {
   const room = settledRoom({ github: server(), rules: RULES })
   await room.tick(2)
-  merge(server(), room.clock.now())
-  room.look()
-  room.clock.advance(GUARD)
-  room.look()
+  prove(room, server())
   await room.tick(2)
   return room
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { dueLines, openRotations, type Plan, planSteps } from '../../../broker/keys/plan.ts'
-import { chooseSigners, type Situation } from '../../../broker/keys/rotation.ts'
+import type { Situation } from '../../../broker/keys/rotation.ts'
 import type { Rotation } from '../../../broker/keys/state.ts'
-import { accepted, HOUR, key, NOW, seen, situation } from './situation.ts'
+import { accepted, HOUR, key, NOW, planOf, seen, situation } from './situation.ts'
 
 const OLD = key('old', 900)
 const NEW = key('new', 50)
@@ -14,12 +14,7 @@ const rotation = (made: string | null, parts: Partial<Rotation> = {}): Rotation 
 
 function steps(parts: Partial<Situation>, plan: Partial<Plan> = {}): string[] {
   const all = situation({ keys: [OLD, NEW], ...parts })
-  return planSteps({
-    ...{ situation: all, choices: chooseSigners(all), rotations: [], isEverywhere: () => true },
-    ledger: { since: 0, lastSigned: {}, replicas: [] },
-    withdrawing: [],
-    ...plan,
-  }).map(step => {
+  return planSteps(planOf(all, plan)).map(step => {
     if (step.do === 'make') return 'make'
     if (step.do === 'ask') return `ask ${step.upstream} by ${step.key.thumbprint}`
     const emergency = step.do === 'withdraw' && step.emergency ? ' at once' : ''

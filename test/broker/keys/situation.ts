@@ -4,7 +4,8 @@ import {
   NO_RECORD,
   type UpstreamFacts,
 } from '../../../broker/keys/key-facts.ts'
-import type { Situation } from '../../../broker/keys/rotation.ts'
+import type { Plan } from '../../../broker/keys/plan.ts'
+import { chooseSigners, type Situation } from '../../../broker/keys/rotation.ts'
 import {
   afterRound,
   type Life,
@@ -53,6 +54,13 @@ export function seen(since: Record<string, number>, life: Life = PAGES): Watched
   }
   return watched
 }
+
+/** What is planned by, with nothing under way and nothing signed. */
+export const planOf = (all: Situation, parts: Partial<Plan> = {}): Plan => ({
+  ...{ situation: all, choices: chooseSigners(all), rotations: [], withdrawing: [] },
+  ...{ isEverywhere: () => true, ledger: { since: 0, lastSigned: {}, replicas: [] } },
+  ...parts,
+})
 
 export const situation = (parts: Partial<Situation>): Situation => ({
   ...{ keys: [], watched: NOTHING_SEEN, upstreams: [hospital('h')], records: new Map() },

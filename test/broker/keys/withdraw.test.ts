@@ -4,20 +4,14 @@ import { holdsFor, judgeReason, withdrawalOf } from '../../../broker/keys/withdr
 import { readStatement } from '../../../keys-pipeline/statements.ts'
 import { githubForEach } from '../../support/github-server.ts'
 import { privateJwk, rsa } from '../../support/keys.ts'
-import { GUARD, publicKeysIn, REST, URL_OF_SET } from '../../support/rotation-engine.ts'
-import { FIRST, merge, type RotationRoom, settledRoom } from '../../support/rotation-room.ts'
+import { publicKeysIn, REST, URL_OF_SET } from '../../support/rotation-engine.ts'
+import { FIRST, type RotationRoom, settledRoom, switchOver } from '../../support/rotation-room.ts'
 
 const server = githubForEach()
 
 async function switched(): Promise<RotationRoom> {
   const room = settledRoom({ github: server() })
-  room.orders.rotate('nonprod', null)
-  await room.tick(2)
-  merge(server(), room.clock.now())
-  room.look()
-  room.clock.advance(GUARD)
-  room.look()
-  await room.tick(2)
+  await switchOver(room, server())
   return room
 }
 const old = ({ keys }: RotationRoom): KeyFacts => {
