@@ -3,7 +3,8 @@ import { homedir } from 'node:os'
 import { relative, resolve } from 'node:path'
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
-import { registerCommands } from './commands/table.ts'
+import { asciiJson, registerCommands } from '../keys-pipeline/front.ts'
+import { COMMANDS } from './commands/table.ts'
 import { type Terminal, told } from './commands/terminal.ts'
 import { ConfigError } from './config.ts'
 import { BrokerError } from './errors.ts'
@@ -11,14 +12,7 @@ import { BrokerError } from './errors.ts'
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 const note = (text: string): void => void process.stderr.write(`${text}\n`)
 
-/** In ASCII: names from outside must not play with the terminal or log that shows the document. */
-const printJson = (value: unknown): void =>
-  print(
-    JSON.stringify(value).replace(
-      /[\x7f-\uffff]/g,
-      char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-    ),
-  )
+const printJson = (value: unknown): void => print(asciiJson(value))
 
 /** npm runs scripts in the project's folder; INIT_CWD is where the user stands. */
 const here = process.env['INIT_CWD'] ?? process.cwd()
@@ -61,7 +55,7 @@ function exitStatus(error: unknown): number {
 }
 
 try {
-  await registerCommands(program, terminal, process.argv.slice(2))
+  await registerCommands(COMMANDS, program, terminal, process.argv.slice(2))
   await program.parseAsync()
 } catch (error) {
   process.exitCode = exitStatus(error)

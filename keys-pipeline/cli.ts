@@ -2,22 +2,16 @@ import { homedir } from 'node:os'
 import { dirname, relative, resolve } from 'node:path'
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
-import { registerCommands } from './commands/table.ts'
+import { COMMANDS } from './commands/table.ts'
 import type { Terminal } from './commands/terminal.ts'
 import { PipelineError } from './errors.ts'
+import { asciiJson, registerCommands } from './front.ts'
 import { annotation, findingsReport, noticeAnnotation } from './report.ts'
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 const note = (text: string): void => void process.stderr.write(`${text}\n`)
 
-/** In ASCII: names from outside must not play with the terminal or log that shows the document. */
-const printJson = (value: unknown): void =>
-  print(
-    JSON.stringify(value).replace(
-      /[\x7f-\uffff]/g,
-      char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-    ),
-  )
+const printJson = (value: unknown): void => print(asciiJson(value))
 
 /** npm runs scripts in the project's folder; INIT_CWD is where the user stands. */
 const here = process.env['INIT_CWD'] ?? process.cwd()
@@ -89,7 +83,7 @@ function exitStatus(error: unknown): number {
 }
 
 try {
-  await registerCommands(program, terminal, process.argv.slice(2))
+  await registerCommands(COMMANDS, program, terminal, process.argv.slice(2))
   await program.parseAsync()
 } catch (error) {
   process.exitCode = exitStatus(error)

@@ -45,7 +45,7 @@ const PURE = [
 ]
 /**
  * What of keys-pipeline/ the broker may know: the key model, how keys are made and vouched for, the reader of the live
- * set, proposals to the publisher, how outside text is shown.
+ * set, proposals to the publisher, how outside text is shown, what both command lines do alike.
  */
 const HATCH = [
   'algorithms',
@@ -61,6 +61,7 @@ const HATCH = [
   'github/client',
   'github/key-changes',
   'github/proposal',
+  'front',
 ].map(name => `keys-pipeline/${name}.ts`)
 const ROOMS = [
   'access',

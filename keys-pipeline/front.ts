@@ -1,0 +1,33 @@
+import type { Command } from 'commander'
+
+/** What both command lines do alike. */
+
+/** A module of commands, loaded when one of them is asked for. */
+export interface CommandRow<Terminal> {
+  /** What it registers. */
+  names: readonly string[]
+  load: () => Promise<(program: Command, terminal: Terminal) => void>
+}
+
+/**
+ * The command that the first argument names, or all of them: who asks for one does not wait for the libraries of the
+ * others.
+ */
+export async function registerCommands<Terminal>(
+  rows: readonly CommandRow<Terminal>[],
+  program: Command,
+  terminal: Terminal,
+  [first = '']: readonly string[],
+): Promise<void> {
+  const named = rows.filter(({ names }) => names.includes(first))
+  const loads = named.length > 0 ? named : rows
+  for (const register of await Promise.all(loads.map(({ load }) => load())))
+    register(program, terminal)
+}
+
+/** In ASCII: names from outside must not play with the terminal or log that shows the document. */
+export const asciiJson = (value: unknown): string =>
+  JSON.stringify(value).replace(
+    /[\x7f-\uffff]/g,
+    char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )

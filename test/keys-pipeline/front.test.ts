@@ -1,0 +1,11 @@
+import { expect, test } from 'vitest'
+import { asciiJson } from '../../keys-pipeline/front.ts'
+
+test.each(['\u001b[31m', '\u202e', '\u007f', 'é', '😀', 'plain'])(
+  'JSON in ASCII says the same, and nothing but printable ASCII: %j',
+  text => {
+    const written = asciiJson({ [text]: [text] })
+    expect(written).toMatch(/^[\x20-\x7e]*$/)
+    expect(JSON.parse(written)).toEqual({ [text]: [text] })
+  },
+)
