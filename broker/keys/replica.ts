@@ -50,6 +50,8 @@ interface Ports {
   wait: (milliseconds: number) => Promise<void>
   log: Log
   environment: string
+  /** Of this process: it outlives neither an end nor a copy of the state. */
+  owner: string
   /** Unlike any other in any broker; begins with what people know the machine by. */
   newName: () => string
   /** What it says of itself. */
@@ -89,13 +91,11 @@ function alone({ state }: Ports): Replica {
 }
 
 function amongOthers(ports: Ports, board: Board): Replica {
-  const { state, clock, wait, newName } = ports
+  const { state, clock, wait, owner, newName } = ports
   const began = clock().wall
-  /** Of this process: it outlives neither an end nor a copy of the state. */
-  const owner = newName()
   // What was under way before there were others goes on.
   const hasWork = state.parts.rotations.length + state.parts.withdrawals.length > 0
-  let own = state.parts.shared ?? { id: newName(), revision: hasWork ? 1 : 0 }
+  let own = state.parts.shared ?? { id: owner, revision: hasWork ? 1 : 0 }
   let known: Posted = NOTHING
   /** Since when the lease has not changed, and when it was last known to be ours. */
   let unchangedSince: Instant = clock()

@@ -1,5 +1,6 @@
 import type { KeyFacts } from './key-facts.ts'
-import type { Ledger, ReplicaReport } from './retirement.ts'
+import { inUseBy, type Ledger, type ReplicaReport } from './retirement.ts'
+import type { Choice } from './rotation.ts'
 import type { KeyState } from './state.ts'
 import type { OpenState } from './state-keeper.ts'
 import { EXCUSED_AFTER } from './waves.ts'
@@ -49,19 +50,29 @@ export interface Posted {
   reports: Readonly<Record<string, Report>>
 }
 
-/** What a replica says of itself. Whatever a restart could forget it does not acknowledge. */
+/**
+ * What a replica says of itself. Whatever a restart could forget it does not acknowledge. Who is not signed for any more,
+ * or never was to any end, brings no key back.
+ */
 export function reportOf(
-  keys: readonly KeyFacts[],
-  inUse: readonly string[],
-  state: Pick<OpenState, 'parts' | 'lastSigned' | 'fault'>,
+  known: {
+    facts: readonly KeyFacts[]
+    choices: ReadonlyMap<string, Choice | null>
+    upstreams: ReadonlyMap<string, unknown>
+  },
+  state: Pick<OpenState, 'parts' | 'records' | 'lastSigned' | 'fault'>,
   at: number,
 ): Omit<Report, 'id' | 'instance' | 'hasLeft'> {
   const { since, revoked } = state.parts
   const times = [...state.lastSigned.values()]
+  const records = [...state.records].filter(
+    ([id, { accepted }]) => known.upstreams.has(id) && Object.keys(accepted).length > 0,
+  )
   return {
-    ...{ at, since, inUse, lastSigned: Object.fromEntries(state.lastSigned) },
+    ...{ at, since, inUse: inUseBy(known.choices, new Map(records)) },
+    ...{ lastSigned: Object.fromEntries(state.lastSigned) },
     lastSignature: times.length === 0 ? null : Math.max(...times),
-    usable: keys
+    usable: known.facts
       .filter(({ isHere, revokedAt }) => isHere && revokedAt === null)
       .map(({ thumbprint }) => thumbprint),
     acknowledged: state.fault() === null ? Object.keys(revoked) : [],

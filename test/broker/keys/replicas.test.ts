@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { type KeyFacts, NO_RECORD } from '../../../broker/keys/key-facts.ts'
 import {
   acknowledgements,
   canAllSign,
@@ -8,6 +9,7 @@ import {
   NO_WORK,
   type Posted,
   type Report,
+  reportOf,
   standings,
   withoutOld,
 } from '../../../broker/keys/replicas.ts'
@@ -132,6 +134,51 @@ test('each broker is heard of, silent, ended or gone, and lacks what it has not 
     ['e', 'gone', 0],
   ])
   expect(standings(null, [], { revoked }, NOW)).toEqual([])
+})
+
+test('a report has what signs now and what signed last where that may come back, and no promise that a restart breaks', () => {
+  const key = (thumbprint: string, parts: Partial<KeyFacts> = {}): KeyFacts => ({
+    ...{ thumbprint, kid: thumbprint, alg: 'ES256', created: 0, role: 'signer' },
+    ...{ isHere: true, revokedAt: null },
+    ...parts,
+  })
+  const facts = [
+    key('new'),
+    key('old'),
+    key('lost', { revokedAt: 1 }),
+    key('far', { isHere: false }),
+  ]
+  const record = (inUse: string, accepted: Record<string, number>) => ({
+    ...NO_RECORD,
+    inUse,
+    accepted,
+  })
+  const known = {
+    facts,
+    choices: new Map([['a', { key: key('new'), because: 'newest' as const }]]),
+    upstreams: new Map([
+      ['a', {}],
+      ['never', {}],
+    ]),
+  }
+  const state = (fault: string | null) => ({
+    parts: { since: 5, revoked: { lost: { at: 1, reason: 'leaked' } } } as never,
+    records: new Map([
+      ['a', record('old', { old: 1 })],
+      ['never', record('x', {})],
+      ['unknown', record('y', { y: 1 })],
+    ]),
+    lastSigned: new Map([
+      ['old', 7],
+      ['new', 9],
+    ]),
+    fault: () => fault,
+  })
+  expect(reportOf(known, state(null), NOW)).toEqual({
+    ...{ at: NOW, since: 5, inUse: ['new', 'old'], lastSigned: { old: 7, new: 9 } },
+    ...{ lastSignature: 9, usable: ['new', 'old'], acknowledged: ['lost'] },
+  })
+  expect(reportOf(known, state('ENOSPC'), NOW).acknowledged).toEqual([])
 })
 
 test('a report that matters to nobody goes after a month', () => {
