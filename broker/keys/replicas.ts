@@ -44,8 +44,8 @@ export interface Posted {
   promoted: readonly string[]
   /** By thumbprint, when each key was made: which is newer is for all to see alike. */
   created: KeyState['created']
-  /** What one of them has seen, for one that has seen nothing yet. */
-  seen: Pick<KeyState, 'url' | 'watched' | 'published'> | null
+  /** What the holder has seen, and from when on all is known that was signed: for one that has seen nothing yet. */
+  seen: Pick<KeyState, 'url' | 'watched' | 'published' | 'since'> | null
   /** By id. */
   reports: Readonly<Record<string, Report>>
 }
@@ -89,8 +89,9 @@ const KEPT_FOR = 31 * 24 * 60 * 60 * 1000
 const STALE_AFTER = 5 * 60 * 1000
 
 /**
- * What two know together, in whatever order they come: nothing that was posted is lost by a store that forgets. Of a
- * revocation and of the making of a key the first word stays, since it is what was told.
+ * What stands on the board together with what one remembers: nothing that was posted is lost by a store that forgets.
+ * Where both know something it is what stands there: of a revocation and of the making of a key the first word, and of
+ * each replica its own last word, whatever the clocks say.
  */
 export function joined(first: Posted, second: Posted): Posted {
   return {
@@ -99,8 +100,8 @@ export function joined(first: Posted, second: Posted): Posted {
     revoked: { ...second.revoked, ...first.revoked },
     promoted: [...new Set([...first.promoted, ...second.promoted])],
     created: { ...second.created, ...first.created },
-    seen: laterSeen(first.seen, second.seen),
-    reports: laterReports(first.reports, second.reports),
+    seen: first.seen ?? second.seen,
+    reports: { ...second.reports, ...first.reports },
   }
 }
 
@@ -111,14 +112,15 @@ function laterLease(first: Lease | null, second: Lease | null): Lease | null {
   return isLater ? second : first
 }
 
-const laterSeen = (first: Posted['seen'], second: Posted['seen']): Posted['seen'] =>
-  (second?.watched.lastTold ?? 0) > (first?.watched.lastTold ?? 0) ? second : first
-
-function laterReports(first: Posted['reports'], second: Posted['reports']): Posted['reports'] {
-  const reports = { ...first }
-  for (const [id, report] of Object.entries(second))
-    if (report.at >= (first[id]?.at ?? 0)) reports[id] = report
-  return reports
+/** As its holder, or who would be that, leaves it. `isForsaken`: there was no sign of life for long. */
+export function leaseAfter(
+  lease: Lease | null,
+  { owner, mayLead, isForsaken }: { owner: string; mayLead: boolean; isForsaken: boolean },
+): Lease | null {
+  if (lease?.owner === owner)
+    return { ...lease, owner: mayLead ? owner : null, beat: lease.beat + 1 }
+  const isFree = lease === null || lease.owner === null || isForsaken
+  return mayLead && isFree ? { owner, number: (lease?.number ?? 0) + 1, beat: 0 } : lease
 }
 
 /** Without the reports that matter to nobody any more. */
