@@ -60,7 +60,9 @@ export function reportOf(
     choices: ReadonlyMap<string, Choice | null>
     upstreams: ReadonlyMap<string, unknown>
   },
-  state: Pick<OpenState, 'parts' | 'records' | 'lastSigned' | 'fault'>,
+  state: Pick<OpenState, 'records' | 'lastSigned' | 'fault'> & {
+    parts: Pick<KeyState, 'since' | 'revoked'>
+  },
   at: number,
 ): Omit<Report, 'id' | 'instance' | 'hasLeft'> {
   const { since, revoked } = state.parts
