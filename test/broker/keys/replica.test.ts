@@ -99,6 +99,10 @@ test('while the store is away each signs on with what it knows, rings, and tells
   })
   await b.keys.heed()
   expect(signing(b)).toBe(FIRST)
+  // One answer that is late is no news.
+  expect(b.keys.alarms().map(({ code }) => code)).not.toContain('store_away')
+  fleet.clock.advance(10)
+  await b.keys.heed()
   expect(b.keys.alarms().map(({ code }) => code)).toContain('store_away')
   await expect(b.orders.rotate('nonprod', null)).rejects.toMatchObject({ code: 'store_away' })
   // Whatever it held is gone.
