@@ -193,7 +193,8 @@ function amongOthers(ports: Ports, board: Board): Replica {
         return report({ ...all, work: { ...work, ...change(work), revision: revision + 1 } })
       }),
     )
-    if (!isKept) throw new BrokerError('store_unwritable', { reason: faults.post?.reason ?? 'AWAY' })
+    if (!isKept)
+      throw new BrokerError('store_unwritable', { reason: faults.post?.reason ?? 'AWAY' })
     if (isRefused) throw new BrokerError('rotation_elsewhere')
     state.saveNow()
   }
