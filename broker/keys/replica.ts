@@ -139,8 +139,9 @@ function amongOthers(ports: Ports, board: Board): Replica {
       unchangedSince = clock()
     const twin = posted.reports[own.id]
     if (twin && twin.instance !== owner && twin.at > began) own = { ...own, id: newName() }
-    if (known.work.revision > own.revision) {
-      const { revision, ...work } = known.work
+    const { revision, ...work } = known.work
+    // After a store has forgotten, two may have changed it alike often: what stands there counts.
+    if (revision > own.revision || (revision === own.revision && isOther(work, state.parts))) {
       own = { ...own, revision }
       state.change(work)
     }
@@ -179,6 +180,7 @@ function amongOthers(ports: Ports, board: Board): Replica {
     ...all,
     lease: leaseAfter(all.lease, {
       ...{ owner, mayLead: !hasLeft && ports.mayLead() },
+      now: clock().wall,
       isForsaken: remaining(unchangedSince, LEASE, clock()) <= 0,
     }),
     reports: withoutOld(all.reports, clock().wall),
@@ -223,6 +225,10 @@ function amongOthers(ports: Ports, board: Board): Replica {
     },
   }
 }
+
+const isOther = (work: Work, { rotations, proofs, withdrawals }: Work): boolean =>
+  JSON.stringify([work.rotations, work.proofs, work.withdrawals]) !==
+  JSON.stringify([rotations, proofs, withdrawals])
 
 /** What others know of keys, for this one; saved where it is a revocation. Whether there was anything. */
 function learn(

@@ -114,15 +114,24 @@ function laterLease(first: Lease | null, second: Lease | null): Lease | null {
   return isLater ? second : first
 }
 
-/** As its holder, or who would be that, leaves it. `isForsaken`: there was no sign of life for long. */
+/**
+ * As its holder, or who would be that, leaves it. `isForsaken`: there was no sign of life for long. The number is a time,
+ * so that it grows even where the store has forgotten who held it last.
+ */
 export function leaseAfter(
   lease: Lease | null,
-  { owner, mayLead, isForsaken }: { owner: string; mayLead: boolean; isForsaken: boolean },
+  {
+    owner,
+    mayLead,
+    isForsaken,
+    now,
+  }: { owner: string; mayLead: boolean; isForsaken: boolean; now: number },
 ): Lease | null {
   if (lease?.owner === owner)
     return { ...lease, owner: mayLead ? owner : null, beat: lease.beat + 1 }
   const isFree = lease === null || lease.owner === null || isForsaken
-  return mayLead && isFree ? { owner, number: (lease?.number ?? 0) + 1, beat: 0 } : lease
+  const number = Math.max((lease?.number ?? 0) + 1, now)
+  return mayLead && isFree ? { owner, number, beat: 0 } : lease
 }
 
 /** Without the reports that matter to nobody any more. */

@@ -62,7 +62,9 @@ test('a revocation and a promotion never go, and of a revocation and of a key’
 
 test('a lease is renewed and given back by its holder, and taken by another where it is free or forsaken', () => {
   const held = { owner: 'a', number: 3, beat: 7 }
-  const by = (owner: string, mayLead = true, isForsaken = false) => ({ owner, mayLead, isForsaken })
+  const by = (owner: string, mayLead = true, isForsaken = false, now = 1) => ({
+    ...{ owner, mayLead, isForsaken, now },
+  })
   expect(leaseAfter(held, by('a'))).toEqual({ ...held, beat: 8 })
   expect(leaseAfter(held, by('a', false))).toEqual({ ...held, owner: null, beat: 8 })
   expect(leaseAfter(held, by('b'))).toEqual(held)
@@ -72,6 +74,8 @@ test('a lease is renewed and given back by its holder, and taken by another wher
   expect(leaseAfter({ ...held, owner: null }, by('b'))).toEqual(next)
   expect(leaseAfter(null, by('b'))).toEqual({ ...next, number: 1 })
   expect(leaseAfter(null, by('b', false))).toBeNull()
+  // Whoever held it before a store forgot has a lower one.
+  expect(leaseAfter(null, by('b', true, false, NOW))).toEqual({ ...next, number: NOW })
 })
 
 test('of each broker what stands on the board is its last word; what the board has forgotten comes again', () => {
