@@ -211,6 +211,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
       breakerOf: guards.breakerOf,
       handOf: desk.handOf,
       environments: desk.environments(),
+      overview: work.overview,
       causesOf: ({ id }) => refusals.last.get(id)?.causes.map(brief) ?? [],
     })
   const work = openKeyWork({

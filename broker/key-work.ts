@@ -49,7 +49,11 @@ export function openKeyWork(ports: Ports): KeyWork {
   return {
     tick: controller.tick,
     orders: openOrders({ log, newId, environments, rules, hurry: controller.hurry }),
-    overview: () => overviewOf(environments(), controller, code => ERRORS[code].says),
+    overview: () =>
+      overviewOf(environments(), {
+        ...controller,
+        ...{ says: code => ERRORS[code].says, every: rules().every },
+      }),
     close: publishers.close,
   }
 }

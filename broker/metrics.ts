@@ -3,8 +3,9 @@ import { ALARMS, type AlarmCode } from './alarm-table.ts'
 import type { Audit, AuditRecord } from './audit.ts'
 import type { Clock, Instant } from './clock.ts'
 import { asBrokerError } from './errors.ts'
+import type { KeyOverview } from './keys/overview.ts'
 import { METRICS } from './metrics-table.ts'
-import type { EnvironmentStatus, Status, UpstreamStatus } from './status.ts'
+import type { Status, UpstreamStatus } from './status.ts'
 import type { Obtain } from './tokens/obtain.ts'
 import type { Exchange } from './upstream/exchange.ts'
 
@@ -144,7 +145,7 @@ function openGauges(registry: Registry): { show: (status: Status) => void } {
   const live = gauge('lockstep_key_live')
   const signsFor = gauge('lockstep_key_upstreams')
   const setSeen = gauge('lockstep_key_set_seen_timestamp_seconds')
-  const showKeys = ({ environment, jwksUrl, lastTold, alarms, keys }: EnvironmentStatus): void => {
+  const showKeys = ({ environment, jwksUrl, lastTold, alarms, keys }: KeyOverview): void => {
     for (const name of ALARM_CODES)
       alarm.set({ environment, alarm: name }, alarms.some(({ code }) => code === name) ? 1 : 0)
     if (jwksUrl !== null)

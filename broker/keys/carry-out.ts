@@ -153,7 +153,8 @@ async function propose(
   return after(proposal, room, key, {
     what: 'pull request adds a key',
     before: rotation.proposal,
-    keep: number => change(keys, rotation.id, { proposal: number }),
+    keep: number =>
+      change(keys, rotation.id, { proposal: number, proposedAt: keys.situation().now }),
   })
 }
 

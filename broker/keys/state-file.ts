@@ -47,6 +47,7 @@ const Rotation = Type.Object({
   asked: Moment,
   made: OrNull(Name),
   proposal: OrNull(Type.Integer()),
+  proposedAt: Type.Optional(Moment),
 })
 
 const Withdrawal = Type.Object({

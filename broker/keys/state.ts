@@ -38,6 +38,8 @@ export interface Rotation {
   made: string | null
   /** The pull request that adds it, as GitHub numbers it; null until it is known. */
   proposal: number | null
+  /** When that was known first. */
+  proposedAt?: number
 }
 
 /** A key that is to go from the published set. */

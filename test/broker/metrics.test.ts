@@ -193,7 +193,10 @@ test('a key that is here shows whether it is live and for how many it signs, and
 
 test('every alarm is a series, 1 while it rings', async () => {
   const { lines } = measured()
-  const alarms = [{ code: 'key_unclaimed' as const, since: '2026-11-25T11:00:00Z', about: ['k'] }]
+  const code = 'key_unclaimed'
+  const alarms = [
+    { code, says: ALARMS[code], since: '2026-11-25T11:00:00Z', about: ['k'] } as const,
+  ]
   const status = statusWith([], { keys: [environmentStatus({ alarms })] })
   const shown = (await lines(status)).filter(each => each.startsWith('lockstep_key_alarm'))
   expect(shown).toHaveLength(Object.keys(ALARMS).length)

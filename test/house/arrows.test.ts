@@ -40,6 +40,7 @@ const PURE = [
     'retirement',
     'plan',
     'key-states',
+    'road',
     'known-keys',
   ].map(name => `broker/keys/${name}.ts`),
 ]
