@@ -217,6 +217,10 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
     keep: work => {
       state.change(work)
       state.saveNow()
+      if (work.withdrawals !== undefined) {
+        gather()
+        decide()
+      }
       return state.fault() === null
     },
     isAwaiting: () => isAwaiting(situation()),

@@ -10,11 +10,15 @@ import type { Named } from './watch.ts'
 
 /** Those that are here, and those that are known from the live set alone. */
 export function factsOf(held: readonly HeldKey[], { parts }: OpenState): KeyFacts[] {
-  const { created, revoked, promoted, published, watched } = parts
+  const { created, revoked, promoted, published, watched, withdrawals } = parts
+  const released = new Set(
+    withdrawals.filter(({ release }) => release !== null).map(({ thumbprint }) => thumbprint),
+  )
   const known = (thumbprint: string) => ({
     thumbprint,
     created: created[thumbprint] ?? 0,
     revokedAt: revoked[thumbprint]?.at ?? null,
+    isReleased: released.has(thumbprint),
   })
   const here = held.map(
     ({ key, role }): KeyFacts => ({

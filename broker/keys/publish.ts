@@ -1,12 +1,18 @@
 import { PipelineError } from '../../keys-pipeline/errors.ts'
 import type { GitHubOptions } from '../../keys-pipeline/github/client.ts'
 import type { KeyChange } from '../../keys-pipeline/github/key-changes.ts'
+import type { PullState } from '../../keys-pipeline/github/pulls.ts'
 import { BrokerError } from '../errors.ts'
 
-/** Where changes of the published keys are proposed to people. */
+/** Where changes of the published keys are proposed to people. Refused, in all: `proposal_failed`. */
 export interface Publisher {
-  /** Refused: `proposal_failed`, after which a repeat goes on from where this one ended. */
+  /** Where it is refused, a repeat goes on from where this one ended. */
   propose: (change: KeyChange) => Promise<Proposal>
+  /** What became of a proposal, by its number. */
+  look: (number: number) => Promise<PullState>
+  /** Takes a proposal back, and says why. */
+  close: (number: number, why: string) => Promise<void>
+  reopen: (number: number) => Promise<void>
 }
 
 export type Proposal =
@@ -41,20 +47,32 @@ async function open({ repository, baseUrl, fetch, throttle }: RepositoryAccess, 
   })
 }
 
-/** `token` is asked for each proposal, since tokens end. */
-export const openPublisher = (
-  access: RepositoryAccess,
-  token: () => Promise<string>,
-): Publisher => ({
-  propose: change =>
-    refusing(access, async () => {
-      const { proposeKeys } = await import('../../keys-pipeline/github/proposal.ts')
-      const proposed = await proposeKeys(await open(access, await token()), [change])
-      if (proposed.did === 'unneeded') return proposed
-      const { did, number, url } = proposed
-      return { did, number, url }
-    }),
-})
+/** `token` is asked for each time, since tokens end. */
+export function openPublisher(access: RepositoryAccess, token: () => Promise<string>): Publisher {
+  const pulls = () => import('../../keys-pipeline/github/pulls.ts')
+  return {
+    propose: change =>
+      refusing(access, async () => {
+        const { proposeKeys } = await import('../../keys-pipeline/github/proposal.ts')
+        const proposed = await proposeKeys(await open(access, await token()), [change])
+        if (proposed.did === 'unneeded') return proposed
+        const { did, number, url } = proposed
+        return { did, number, url }
+      }),
+    look: number =>
+      refusing(access, async () =>
+        (await pulls()).stateOfPull(await open(access, await token()), number),
+      ),
+    close: (number, why) =>
+      refusing(access, async () =>
+        (await pulls()).closePull(await open(access, await token()), number, why),
+      ),
+    reopen: number =>
+      refusing(access, async () =>
+        (await pulls()).reopenPull(await open(access, await token()), number),
+      ),
+  }
+}
 
 /** What a proposal needs, in that repository alone. */
 const PERMISSIONS = { contents: 'write', pull_requests: 'write' } as const

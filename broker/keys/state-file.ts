@@ -56,6 +56,7 @@ const Withdrawal = Type.Object({
   reason: Type.String(),
   release: OrNull(Type.String()),
   proposal: OrNull(Type.Integer()),
+  isTakenBack: Type.Optional(Type.Boolean()),
 })
 
 const State = Type.Object({

@@ -62,6 +62,7 @@ const HATCH = [
   'github/client',
   'github/key-changes',
   'github/proposal',
+  'github/pulls',
   'front',
 ].map(name => `keys-pipeline/${name}.ts`)
 const ROOMS = [

@@ -28,6 +28,15 @@ test('a key that is only live is known as one that is not here, and no longer on
   expect(factsOf([], state)).toEqual([])
 })
 
+test('a key is released from its release on, and no longer once that is taken back', () => {
+  const state = openState({ load: () => null, save: () => {} }, movedClock().clock)
+  const withdrawal = { thumbprint: KEY.thumbprint, at: 0, reason: 'replaced', proposal: null }
+  state.change({ withdrawals: [{ ...withdrawal, release: 'a.b.c' }] })
+  expect(factsOf(held, state)).toMatchObject([{ isReleased: true }])
+  state.change({ withdrawals: [{ ...withdrawal, release: null }] })
+  expect(factsOf(held, state)).toMatchObject([{ isReleased: false }])
+})
+
 test('names are remembered of keys that are here, and forgotten of others that are gone', () => {
   const before = { [KEY.thumbprint]: NAME, strange: NAME }
   expect(namesAfter(new Map(), held, before)).toEqual({ [KEY.thumbprint]: NAME })

@@ -30,6 +30,18 @@ test('a change becomes a pull request, and is the same one when it is repeated',
   expect(await propose(CHANGE)).toEqual({ ...opened, did: 'unchanged' })
 })
 
+test('a proposal is taken back and made again by its number', async () => {
+  const { propose, look, close, reopen } = publisher()
+  await propose(CHANGE)
+  await close(1, 'needed')
+  expect([await look(1), (await propose(CHANGE)).did]).toEqual(['closed', 'declined'])
+  await reopen(1)
+  expect([await look(1), (await propose(CHANGE)).did]).toEqual(['open', 'unchanged'])
+  await expect(look(2)).rejects.toMatchObject({
+    ...{ code: 'proposal_failed', facts: { finding: 'github_not_found' } },
+  })
+})
+
 test('what the default branch has is not proposed', async () => {
   const { propose } = publisher()
   expect(await propose({ ...CHANGE, files: [], lifecycle: {} })).toEqual({ did: 'unneeded' })
