@@ -63,6 +63,7 @@ export const environmentStatus = (parts: Partial<KeyOverview> = {}): KeyOverview
 /** A broker about whose keys nothing is to be said. */
 export const NO_KEYS: KeyRoutes = {
   overview: () => [],
+  record: async () => {},
   orders: {
     rotate: () => [],
     revoke: () => {
