@@ -6,6 +6,7 @@ import { claimedId } from './access/credential.ts'
 import { openDoor } from './access/door.ts'
 import { compilePolicy, warmlyWanted } from './access/policy.ts'
 import { type Audit, readAuditTail } from './audit.ts'
+import { orderRecord } from './audit-record.ts'
 import type { Clock } from './clock.ts'
 import type { Config, ConfigError } from './config.ts'
 import type { Cause } from './diagnosis/diagnose.ts'
@@ -16,6 +17,7 @@ import { surroundings } from './diagnosis/surroundings.ts'
 import { asBrokerError, BrokerError } from './errors.ts'
 import { buildAdmin } from './http/admin.ts'
 import { documentRoutes } from './http/document-routes.ts'
+import type { KeyRoutes } from './http/key-routes.ts'
 import { listenerFor, takeIdentity } from './http/listener.ts'
 import { buildMetricsListener } from './http/metrics-listener.ts'
 import { logError, sendError } from './http/reply.ts'
@@ -221,6 +223,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
       breakerOf: guards.breakerOf,
       handOf: desk.handOf,
       environments: desk.environments(),
+      overview: work.overview,
       causesOf: ({ id }) => refusals.last.get(id)?.causes.map(brief) ?? [],
     })
   const work = openKeyWork({
@@ -231,7 +234,11 @@ export function buildApp(config: Config, ports: Ports): Broker {
       if (upstream) await exchange(upstream, upstream.scopes)
     },
   })
-  const admin = buildAdmin({ token: config.admin.token, log, metrics, status, keys: work })
+  const keys: KeyRoutes = {
+    ...work,
+    record: order => audit.record(orderRecord(order, randomUUID(), current.policy, clock)),
+  }
+  const admin = buildAdmin({ token: config.admin.token, log, metrics, status, keys })
   const scraped = config.metrics && buildMetricsListener(config.metrics, { log, metrics, status })
   const warm = keepWarm({
     ...fetching,

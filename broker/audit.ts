@@ -15,8 +15,8 @@ export interface AuditRecord {
   /** ISO 8601, UTC. */
   time: string
   request: string
-  /** `token`: somebody asks for one. `report`: somebody says that the EHR refused one. */
-  action: 'token' | 'report'
+  /** `token`: somebody asks for one. `report`: somebody says that the EHR refused one. The others are an operator's orders. */
+  action: 'token' | 'report' | KeyOrder['action']
   decision: 'granted' | 'refused'
   /** Why it was refused: a code of the broker's table. */
   code: string | null
@@ -44,8 +44,24 @@ export interface AuditRecord {
   } | null
   /** SHA-256 of the token that is reported, where the service may have it. */
   reported: string | null
+  /** What an operator has ordered about keys. */
+  order: KeyOrder['order'] | null
   /** SHA-256 of the config that decided. */
   config: string
+}
+
+/** An operator's order about keys, as far as it was understood: what nobody knows is not repeated. */
+export interface KeyOrder {
+  action: 'rotate' | 'revoke' | 'release'
+  /** Why it was refused; null where it was carried out. */
+  code: string | null
+  address: string
+  order: {
+    environment: string | null
+    kid: string | null
+    alg: string | null
+    reason: string | null
+  }
 }
 
 export interface Audit {

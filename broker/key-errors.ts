@@ -25,5 +25,5 @@ export const KEY_ERRORS = {
   proposal_failed: ours('The pull request could not be made.'),
   store_unwritable: ours('The store that the brokers share cannot be written.'),
   rotation_elsewhere: ours('Another broker carries the rotations on.'),
-  withdrawal_overtaken: ours('A key is needed again that was to go: close its pull request.'),
+  withdrawal_overtaken: ours('A key is needed again that was to go: stop its removal.'),
 } as const satisfies Record<string, Row>

@@ -5,6 +5,7 @@ import type { Status } from '../status.ts'
 import { showsToken } from './bearer.ts'
 import { dashboardRoutes, isPage } from './dashboard-routes.ts'
 import { type KeyRoutes, keyRoutes } from './key-routes.ts'
+import { nameSocketPeers } from './peers.ts'
 import { NO_STORE, sendError } from './reply.ts'
 
 export interface Admin {
@@ -28,6 +29,7 @@ export function buildAdmin({ status, metrics, keys, token, log }: Admin): Fastif
     requestTimeout: 10_000,
     forceCloseConnections: true,
   })
+  if (token === null) nameSocketPeers(app)
   app.removeAllContentTypeParsers()
   app.addHook('onRequest', async (request, reply) => {
     if (!isOurName(request.hostname)) return sendError(reply, new BrokerError('host_refused'))

@@ -2,14 +2,18 @@ import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastif
 import Type, { type Static, type TSchema } from 'typebox'
 import { Compile } from 'typebox/schema'
 import { ALGS } from '../../keys-pipeline/algorithms.ts'
+import type { KeyOrder } from '../audit.ts'
 import { asBrokerError, BrokerError } from '../errors.ts'
 import type { Orders } from '../keys/orders.ts'
 import type { KeyOverview } from '../keys/overview.ts'
+import { addressOf } from './peers.ts'
 import { bodyOf, logError, NO_STORE } from './reply.ts'
 
 export interface KeyRoutes {
   orders: Orders
   overview: () => KeyOverview[]
+  /** Rejected: `audit_failed`. */
+  record: (order: KeyOrder) => Promise<void>
 }
 
 /** Bytes. A reason has 500 characters. */
@@ -25,7 +29,8 @@ const ReleaseOrder = Type.Object({ kid: Name }, closed)
  * What an operator may see of keys and order about them. Refused, beside what the orders refuse: `request_cross_site`,
  * `body_unreadable`, `body_too_large`.
  */
-export const keyRoutes: FastifyPluginCallback<KeyRoutes> = (scope, { orders, overview }, done) => {
+export const keyRoutes: FastifyPluginCallback<KeyRoutes> = (scope, rooms, done) => {
+  const { orders, overview } = rooms
   scope.addContentTypeParser(
     'application/json',
     { parseAs: 'string', bodyLimit: MOST_BYTES },
@@ -40,23 +45,64 @@ export const keyRoutes: FastifyPluginCallback<KeyRoutes> = (scope, { orders, ove
   })
   scope.get('/keys', async (_, reply) => reply.headers(NO_STORE).send({ environments: overview() }))
   const order = <T extends TSchema>(
-    path: string,
+    action: KeyOrder['action'],
     schema: T,
     carryOut: (order: Static<T>) => object | Promise<object>,
   ): void => {
     const compiled = Compile(schema)
-    scope.post(path, async (request, reply) => {
-      if (!compiled.Check(request.body)) throw new BrokerError('body_unreadable')
-      return reply.headers(NO_STORE).send(await carryOut(request.body as Static<T>))
+    scope.post(`/keys/${action}`, async (request, reply) => {
+      const { body } = request
+      if (!compiled.Check(body)) throw new BrokerError('body_unreadable')
+      const record = recorder(rooms, action, request, body as Ordered)
+      try {
+        const did = await carryOut(body as Static<T>)
+        await record(null, did)
+        return reply.headers(NO_STORE).send(did)
+      } catch (error) {
+        const { code } = asBrokerError(error)
+        if (code !== 'audit_failed') await record(code, {})
+        throw error
+      }
     })
   }
-  order('/keys/rotate', RotateOrder, async ({ environment, alg = null }) => ({
+  order('rotate', RotateOrder, async ({ environment, alg = null }) => ({
     rotations: await orders.rotate(environment, alg),
   }))
-  order('/keys/revoke', RevokeOrder, ({ kid, reason }) => orders.revoke(kid, reason))
-  order('/keys/release', ReleaseOrder, ({ kid }) => orders.release(kid))
+  order('revoke', RevokeOrder, ({ kid, reason }) => orders.revoke(kid, reason))
+  order('release', ReleaseOrder, ({ kid }) => orders.release(kid))
   done()
 }
+
+type Ordered = Partial<KeyOrder['order']>
+
+/** What is not known here may be anything, a secret misplaced: then only the code is recorded. */
+const UNKNOWN: ReadonlySet<string> = new Set(['key_unknown', 'environment_unknown'])
+
+/**
+ * Records an order before the reply leaves. Without a record there is no release and no word that a rotation is begun;
+ * a revocation stands and is answered, whatever the disk says.
+ */
+const recorder =
+  (
+    { record }: Pick<KeyRoutes, 'record'>,
+    action: KeyOrder['action'],
+    request: FastifyRequest,
+    { kid = null, alg = null, environment = null, reason = null }: Ordered,
+  ) =>
+  async (code: string | null, did: { environment?: unknown }): Promise<void> => {
+    const where = typeof did.environment === 'string' ? did.environment : environment
+    const order = { environment: where, kid, alg, reason: code === null ? reason : null }
+    const isKnown = code === null || !UNKNOWN.has(code)
+    try {
+      await record({
+        ...{ action, code, address: addressOf(request) },
+        order: isKnown ? order : { environment: null, kid: null, alg, reason: null },
+      })
+    } catch (error) {
+      if (code === null && action !== 'revoke') throw error
+      logError(request.log, asBrokerError(error))
+    }
+  }
 
 /**
  * A page of a stranger in the operator's browser may send a form to us, though it cannot read what we answer. It cannot

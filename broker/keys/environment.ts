@@ -1,9 +1,17 @@
+import type { Times } from '../../keys-pipeline/github/record.ts'
 import type { Environment } from '../../keys-pipeline/key-set.ts'
 import type { Clock } from '../clock.ts'
 import { type Alarm, alarmsOf, type Log, openAlarms } from './alarms.ts'
 import type { Board } from './board.ts'
 import { type KeyFacts, NO_RECORD, type UpstreamFacts } from './key-facts.ts'
-import { asPublished, factsOf, isAwaiting, namesAfter, settingsOf } from './known-keys.ts'
+import {
+  asPublished,
+  factsOf,
+  isAwaiting,
+  namesAfter,
+  settingsOf,
+  switchesBetween,
+} from './known-keys.ts'
 import type { GuardSettings } from './proof.ts'
 import { type Attempt, afterAttempt, hasNews } from './records.ts'
 import { openReplica, type Replica } from './replica.ts'
@@ -79,6 +87,8 @@ export interface EnvironmentKeys extends Omit<Replica, 'fault'> {
   revoke: (thumbprint: string, reason: string) => boolean
   /** A standby that is to sign; saved when this returns. */
   promote: (thumbprint: string) => void
+  /** What the publisher's record tells: by thumbprint, when keys were made, and since when they have been live. */
+  learn: (told: { created?: Times; live?: Times }) => void
   /** Whether a key here is to become live or proven, or one that was revoked is to go. */
   isAwaiting: () => boolean
   /** This replica and the others; none where nothing is shared. */
@@ -104,6 +114,7 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
   let hands = new Map<string, Hand | null>()
   let isOpenFor: IsOpenFor = () => false
   let settings: GuardSettings = { guard: null, claimed: {} }
+  let recorded: Times = {}
   let decidedAt = Number.NEGATIVE_INFINITY
   let isStale = true
 
@@ -113,7 +124,8 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
   })
   const gather = (): void => {
     facts = factsOf(taken.held, state)
-    settings = settingsOf(taken.rules, facts)
+    const { watched } = state.parts
+    settings = settingsOf(taken.rules, facts, { live: recorded, watched })
   }
   const handFor = (choice: Choice | null): Hand | null => {
     if (choice === null) return null
@@ -196,7 +208,10 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
       upstreams = new Map(next.upstreams.map(each => [each.id, each]))
       const { jwksUrl: url } = next.rules
       // What was seen elsewhere says nothing of here.
-      if (state.parts.url !== url) state.change({ url, watched: NOTHING_SEEN, published: {} })
+      if (state.parts.url !== url) {
+        state.change({ url, watched: NOTHING_SEEN, published: {} })
+        recorded = {}
+      }
       state.meet(next.held.map(({ key }) => ({ thumbprint: key.thumbprint, made: key.since })))
       for (const { id } of next.upstreams) remember(id)
       gather()
@@ -252,6 +267,12 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
       gather()
       decide()
     },
+    learn: ({ created = {}, live = recorded }) => {
+      recorded = live
+      replica.date(created)
+      gather()
+      decide()
+    },
     isAwaiting: () => isAwaiting(situation()),
     standings: () => standings(replica.id(), replica.others(), state.parts, now()),
     situation,
@@ -272,20 +293,4 @@ const unwatched = (situation: Situation): Situation => ({
 function choiceIn(hand: Hand | null, facts: readonly KeyFacts[]): Choice | null {
   const key = facts.find(({ thumbprint }) => thumbprint === hand?.key.thumbprint)
   return hand && key ? { key, because: hand.because } : null
-}
-
-function switchesBetween(
-  before: ReadonlyMap<string, Hand | null>,
-  next: ReadonlyMap<string, Hand | null>,
-): Map<string, { count: number; first: string; because: Because }> {
-  const switches = new Map<string, { count: number; first: string; because: Because }>()
-  for (const [id, hand] of next) {
-    const last = before.get(id)
-    // The first choice of all is no switch.
-    if (hand === null || !last || last.key.kid === hand.key.kid) continue
-    const { kid } = hand.key
-    const { count, first } = switches.get(kid) ?? { count: 0, first: id }
-    switches.set(kid, { first, count: count + 1, because: hand.because })
-  }
-  return switches
 }

@@ -1,8 +1,9 @@
-import type { HeldKey, KeyRules } from './environment.ts'
+import type { Times } from '../../keys-pipeline/github/record.ts'
+import type { Hand, HeldKey, KeyRules } from './environment.ts'
 import { type KeyFacts, NO_RECORD } from './key-facts.ts'
 import { type GuardSettings, provenAt } from './proof.ts'
-import type { Situation } from './rotation.ts'
-import { isLive } from './sightings.ts'
+import type { Because, Situation } from './rotation.ts'
+import { isLive, sightingOf, type Watched } from './sightings.ts'
 import type { SigningKey } from './signing-keys.ts'
 import type { KeyState } from './state.ts'
 import type { OpenState } from './state-keeper.ts'
@@ -10,11 +11,15 @@ import type { Named } from './watch.ts'
 
 /** Those that are here, and those that are known from the live set alone. */
 export function factsOf(held: readonly HeldKey[], { parts }: OpenState): KeyFacts[] {
-  const { created, revoked, promoted, published, watched } = parts
+  const { created, revoked, promoted, published, watched, withdrawals } = parts
+  const released = new Set(
+    withdrawals.filter(({ release }) => release !== null).map(({ thumbprint }) => thumbprint),
+  )
   const known = (thumbprint: string) => ({
     thumbprint,
     created: created[thumbprint] ?? 0,
     revokedAt: revoked[thumbprint]?.at ?? null,
+    isReleased: released.has(thumbprint),
   })
   const here = held.map(
     ({ key, role }): KeyFacts => ({
@@ -32,13 +37,20 @@ export function factsOf(held: readonly HeldKey[], { parts }: OpenState): KeyFact
   return [...here, ...elsewhere]
 }
 
+/**
+ * The publisher's record counts for a key that no look was ever without: where the watch has seen it come, the watch
+ * knows better, stale edges and all.
+ */
 export function settingsOf(
   { guard, liveSince }: KeyRules,
   facts: readonly KeyFacts[],
+  { live, watched }: { live: Times; watched: Watched },
 ): GuardSettings {
   const claimed = facts.flatMap(({ thumbprint, kid }) => {
     const claim = liveSince.get(kid) ?? liveSince.get(thumbprint)
-    return claim ? [[thumbprint, claim.at] as const] : []
+    const isOlder = sightingOf(watched, thumbprint).lastAbsent === null
+    const at = claim?.at ?? (isOlder ? live[thumbprint] : undefined)
+    return at === undefined ? [] : [[thumbprint, at] as const]
   })
   return { guard, claimed: Object.fromEntries(claimed) }
 }
@@ -78,4 +90,21 @@ export function isAwaiting({ keys, watched, settings, upstreams, now }: Situatio
       return at === null || at > now
     })
   })
+}
+
+/** By the kid that signs now, for how many upstreams another signed before, and the first of them. */
+export function switchesBetween(
+  before: ReadonlyMap<string, Hand | null>,
+  next: ReadonlyMap<string, Hand | null>,
+): Map<string, { count: number; first: string; because: Because }> {
+  const switches = new Map<string, { count: number; first: string; because: Because }>()
+  for (const [id, hand] of next) {
+    const last = before.get(id)
+    // The first choice of all is no switch.
+    if (hand === null || !last || last.key.kid === hand.key.kid) continue
+    const { kid } = hand.key
+    const { count, first } = switches.get(kid) ?? { count: 0, first: id }
+    switches.set(kid, { first, count: count + 1, because: hand.because })
+  }
+  return switches
 }

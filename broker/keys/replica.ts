@@ -29,6 +29,8 @@ export interface Replica {
   keep: (change: Change, by: 'anyone' | 'holder') => Promise<void>
   /** Rejects as `keep` by the holder. To be asked before what cannot be taken back. */
   mayStill: () => Promise<void>
+  /** When known keys were made, by the publisher's word, which goes before what any broker has seen. */
+  date: (created: Readonly<Record<string, number>>) => void
   /** Whether this one carries rotations on. */
   holds: () => boolean
   /** The id of the one that does; null where none is known, or nothing is shared. */
@@ -84,15 +86,18 @@ const NOTHING: Posted = {
 export const openReplica = (ports: Ports): Replica =>
   ports.board === null ? alone(ports) : amongOthers(ports, ports.board)
 
-function alone({ state }: Ports): Replica {
+function alone({ state, onNews }: Ports): Replica {
   return {
     ...{ heed: async () => {}, sync: async () => true, leave: async () => {} },
     mayStill: async () => {},
     ...{ holds: () => true, holder: () => null, others: () => [] },
     ...{ id: () => null, fault: () => null },
+    date: state.date,
     keep: async change => {
-      state.change(change(state.parts))
+      const changed = change(state.parts)
+      state.change(changed)
       state.saveNow()
+      if (changed.withdrawals !== undefined) onNews()
       if (state.fault() !== null)
         throw new BrokerError('file_not_written', { reason: 'state_not_saved' })
     },
@@ -111,11 +116,14 @@ function amongOthers(ports: Ports, board: Board): Replica {
   let heldAt: Instant | null = null
   const faults: { read: Fault | null; post: Fault | null } = { read: null, post: null }
   let hasLeft = false
+  let dated: Readonly<Record<string, number>> = {}
   state.change({ shared: own })
 
   const holds = (): boolean =>
     known.lease?.owner === owner && heldAt !== null && remaining(heldAt, LEASE, clock()) > 0
   const others = (): Report[] => Object.values(known.reports).filter(({ id }) => id !== own.id)
+  const datesOf = (created: Posted['created']): Posted['created'] =>
+    Object.fromEntries(Object.entries(dated).filter(([name]) => Object.hasOwn(created, name)))
   /** What stands there, with all that is known here and this one's own last word. */
   const withMine = (posted: Posted | null): Posted => {
     const { revoked, promoted, created, rotations, proofs, withdrawals } = state.parts
@@ -129,6 +137,7 @@ function amongOthers(ports: Ports, board: Board): Replica {
     return {
       ...all,
       ...(holds() && { seen: { url, watched, published, since } }),
+      created: { ...all.created, ...datesOf(all.created) },
       reports: { ...all.reports, [own.id]: report },
     }
   }
@@ -140,13 +149,16 @@ function amongOthers(ports: Ports, board: Board): Replica {
     const twin = posted.reports[own.id]
     if (twin && twin.instance !== owner && twin.at > began) own = { ...own, id: newName() }
     const { revision, ...work } = known.work
+    let isNews = false
     // After a store has forgotten, two may have changed it alike often: what stands there counts.
     if (revision > own.revision || (revision === own.revision && isOther(work, state.parts))) {
       own = { ...own, revision }
       state.change(work)
+      isNews = true
     }
     if (own !== state.parts.shared) state.change({ shared: own })
-    if (learn(known, ports)) ports.onNews()
+    const created = { ...known.created, ...datesOf(known.created) }
+    if (learn({ ...known, created }, ports) || isNews) ports.onNews()
   }
   const post = async (change: (all: Posted) => Posted): Promise<void> => {
     for (let nth = 1; nth <= MOST_TRIES; nth++) {
@@ -208,6 +220,10 @@ function amongOthers(ports: Ports, board: Board): Replica {
       })),
     sync: () => reaching('post', () => post(report)),
     keep,
+    date: created => {
+      dated = { ...dated, ...created }
+      state.date(created)
+    },
     mayStill: () => keep(() => ({}), 'holder'),
     holds,
     holder: () =>

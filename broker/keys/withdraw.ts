@@ -23,7 +23,9 @@ export function planFor({ situation, state, choices, others }: Seen): Plan {
   return {
     ...{ situation: known, choices: choices(), rotations },
     ledger: ledgerOf(own, replicas, known.now),
-    withdrawing: withdrawals.map(({ thumbprint }) => thumbprint),
+    withdrawing: withdrawals
+      .filter(({ release }) => release !== null)
+      .map(({ thumbprint }) => thumbprint),
     isEverywhere: thumbprint => canAllSign(replicas, thumbprint, known.now),
   }
 }
@@ -38,7 +40,7 @@ export function holdsFor(key: KeyFacts, keys: Seen): Hold[] {
  * The withdrawal of a key, with what the publisher wants for it: a release by a key that stays, or the reason of its
  * revocation. Made once and kept, so that whatever is repeated says the same, letter by letter.
  *
- * Refused: `releaser_missing`, and what `keep` refuses.
+ * Refused: `releaser_missing`, `key_needed` where it has signed meanwhile, and what `keep` refuses.
  */
 export async function withdrawalOf(
   key: KeyFacts,
@@ -51,6 +53,7 @@ export async function withdrawalOf(
   if (before && isOf(before, revocation)) return before
   const next: Withdrawal = {
     ...{ thumbprint: key.thumbprint, proposal: before?.proposal ?? null },
+    ...(before?.isTakenBack && { isTakenBack: true }),
     ...(revocation ? { ...revocation, release: null } : await released(key, keys)),
   }
   let kept = next
@@ -65,8 +68,15 @@ export async function withdrawalOf(
 const isOf = ({ release }: Withdrawal, revocation: object | undefined): boolean =>
   (release === null) === (revocation !== undefined)
 
-/** In the place of what was there for its key. */
-export const withOne = (all: readonly Withdrawal[], one: Withdrawal): Withdrawal[] => [
+/** In the place of what was there for its key. Refused: what `keep` refuses. */
+export const keepWithdrawal = (
+  keys: Pick<Keys, 'keep'>,
+  withdrawal: Withdrawal,
+  by: 'anyone' | 'holder',
+): Promise<void> =>
+  keys.keep(({ withdrawals }) => ({ withdrawals: withOne(withdrawals, withdrawal) }), by)
+
+const withOne = (all: readonly Withdrawal[], one: Withdrawal): Withdrawal[] => [
   ...all.filter(({ thumbprint }) => thumbprint !== one.thumbprint),
   one,
 ]
@@ -86,6 +96,8 @@ async function released(
     // Before the records begin nobody knows when it signed.
     lastSigned: Math.max(since, lastSigned[thumbprint] ?? 0),
   })
+  if (planFor(keys).ledger.lastSigned[thumbprint] !== lastSigned[thumbprint])
+    throw new BrokerError('key_needed', { kid: key.kid, why: 'signing' })
   return { at: now, reason: `replaced by ${by.kid}`.slice(0, MOST_REASON), release }
 }
 

@@ -30,6 +30,7 @@ const record = (request: string): AuditRecord => ({
   asked: { audience: null, resource: null, scope: null, minimum_ttl: 0 },
   granted: null,
   reported: null,
+  order: null,
   config: 'generation',
 })
 

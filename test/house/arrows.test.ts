@@ -40,6 +40,7 @@ const PURE = [
     'retirement',
     'plan',
     'key-states',
+    'road',
     'known-keys',
     'replicas',
   ].map(name => `broker/keys/${name}.ts`),
@@ -62,6 +63,8 @@ const HATCH = [
   'github/client',
   'github/key-changes',
   'github/proposal',
+  'github/pulls',
+  'github/record',
   'front',
 ].map(name => `keys-pipeline/${name}.ts`)
 const ROOMS = [

@@ -16,6 +16,7 @@ export const auditRecord = (parts: Partial<AuditRecord> = {}): AuditRecord => ({
   asked: null,
   granted: null,
   reported: null,
+  order: null,
   config: 'c',
   ...parts,
 })

@@ -201,6 +201,25 @@ test('of a broker whose clock was set back the last word counts, not the latest 
   expect(a.keys.standings()).toMatchObject([{ is: 'here' }, { is: 'heard', lacks: [] }])
 })
 
+test('the publisher’s word of when a key was made goes before what any broker has seen, and all have it', async () => {
+  const [a, b] = await pair()
+  const [thumbprint = ''] = Object.keys(a.keys.state().created)
+  a.keys.learn({ created: { [thumbprint]: 1000, unknown: 2000 } })
+  for (const each of [a, b, a, b]) await each.keys.sync()
+  for (const each of [a, b]) expect(each.keys.state().created).toEqual({ [thumbprint]: 1000 })
+})
+
+test('a key that is released at one broker is signed with by no other', async () => {
+  const [a, b] = await pair()
+  const [key] = a.keys.situation().keys
+  const [thumbprint, release] = [key?.thumbprint ?? '', 'a.b.c']
+  const withdrawal = { thumbprint, release, at: 0, reason: 'replaced', proposal: null }
+  await a.keys.keep(() => ({ withdrawals: [withdrawal] }), 'anyone')
+  expect(b.keys.situation().keys).toMatchObject([{ isReleased: false }])
+  await b.keys.heed()
+  expect(b.keys.situation().keys).toMatchObject([{ isReleased: true }])
+})
+
 test('a state folder that was copied is no second broker under the same name', async () => {
   const [a] = await pair()
   cpSync(join(fleet.folder, 'a'), join(fleet.folder, 'copy'), { recursive: true })

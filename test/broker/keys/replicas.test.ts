@@ -154,7 +154,7 @@ test('each broker is heard of, silent, ended or gone, and lacks what it has not 
 test('a report has what signs now and what signed last where that may come back, and no promise that a restart breaks', () => {
   const key = (thumbprint: string, parts: Partial<KeyFacts> = {}): KeyFacts => ({
     ...{ thumbprint, kid: thumbprint, alg: 'ES256', created: 0, role: 'signer' },
-    ...{ isHere: true, revokedAt: null },
+    ...{ isHere: true, revokedAt: null, isReleased: false },
     ...parts,
   })
   const facts = [
