@@ -1,0 +1,91 @@
+import process from 'node:process'
+import { expect, test } from 'vitest'
+import { chanceFrom } from '../support/chance.ts'
+import { type RotationWorld, rotationWorld } from '../support/rotation-world.ts'
+
+/** Seconds. */
+const [STEP, GUARD] = [600, 1200]
+const MOST_STEPS = 30
+
+/** Where the broker is killed: once a file is there whole, or when GitHub has done what it asked and has not answered. */
+type Kill =
+  | { path: string; text?: (world: RotationWorld) => string }
+  | { at: RegExp; isDone: boolean }
+
+const STATE = /nonprod\.json$/.source
+const newKey = (world: RotationWorld): string =>
+  world.state('a').rotations.find(({ made }) => made !== null)?.made ?? ''
+
+const KILLS: [string, Kill][] = [
+  [
+    'the rotation is begun',
+    { path: STATE, text: () => '"because":"command"|"because":"schedule"' },
+  ],
+  ['the key is made', { path: /rotation-[^/]*\.private\.jwk\.json$/.source }],
+  ['its making is recorded', { path: STATE, text: () => '"made":"' }],
+  ['its branch is to be made', { at: /^POST .*\/git\/refs$/, isDone: false }],
+  ['its branch is there', { at: /^POST .*\/git\/refs$/, isDone: true }],
+  ['its pull request is open', { at: /^POST .*\/pulls$/, isDone: true }],
+  ['its pull request is recorded', { path: STATE, text: () => '"proposal":1' }],
+  [
+    'it is to sign for the first time',
+    { path: STATE, text: world => `"lastSigned":{[^}]*"${newKey(world)}"` },
+  ],
+  ['the release of the old key is made', { path: STATE, text: () => '"release":"' }],
+  ['the branch of its removal is there', { at: /^POST .*\/git\/refs$/, isDone: true }],
+  ['the pull request of its removal is open', { at: /^POST .*\/pulls$/, isDone: true }],
+  ['its private half is put away', { path: '/retired/' }],
+]
+
+/** A third of them by default. */
+const { percent } = chanceFrom(Number(process.env['LOCKSTEP_SEED']))
+const CHOSEN = KILLS.filter(() => process.env['LOCKSTEP_LONG'] === '1' || percent(35))
+
+/** Starts the broker, and goes on until it was killed there. */
+async function killed(world: RotationWorld, kill: Kill): Promise<void> {
+  if ('path' in kill) {
+    const text = kill.text?.(world) ?? ''
+    await world.start('a', { KILL_IN: '/broker/', KILL_PATH: kill.path, KILL_TEXT: text })
+  } else {
+    await world.start('a')
+    world.github.faults.push({
+      ...{ status: 0, at: kill.at, isDone: kill.isDone },
+      meanwhile: () => world.brokers.get('a')?.signal('SIGKILL'),
+    })
+  }
+  for (let step = 0; step < MOST_STEPS; step++) {
+    const isAlive = await world.pass(STEP).then(
+      () => true,
+      () => false,
+    )
+    if (!isAlive) break
+  }
+  // One that still runs ends with 0.
+  expect(await world.brokers.get('a')?.stop()).toMatchObject({ signal: 'SIGKILL', code: null })
+}
+
+test('the daemon, killed at each step of a rotation and started again, goes on with no second key and no second pull request', async () => {
+  const world = await rotationWorld({
+    rotation: { every: 1 },
+    edit: file => Object.assign(file.keys.nonprod ?? {}, { guard: GUARD }),
+  })
+  await world.start('a')
+  await world.pass(STEP)
+  await world.brokers.get('a')?.stop()
+  world.clock.advance(24 * 3600)
+  for (const [what, kill] of CHOSEN) {
+    await killed(world, kill)
+    expect(world.privateKeys().length, what).toBeLessThanOrEqual(2)
+  }
+  await world.start('a')
+  const isOver = (): boolean => world.privateKeys('retired').length > 0 && !world.ci.isBusy()
+  for (let step = 0; step < MOST_STEPS && !isOver(); step++) await world.pass(STEP)
+  await world.pass(STEP)
+  expect(world.state('a').rotations).toEqual([])
+  expect(world.privateKeys()).toHaveLength(1)
+  expect(world.privateKeys('retired')).toHaveLength(1)
+  expect(world.github.pulls.map(({ title }) => title.slice(0, 3))).toEqual(['Add', 'Ret'])
+  expect([...world.github.git.refs.keys()]).toHaveLength(3)
+  expect(world.refused()).toEqual([])
+  expect(world.handOuts.filter(({ status }) => status !== 200)).toEqual([])
+})

@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest'
+import { BROKER_CLI, run } from '../support/processes.ts'
+import { type RotationWorld, rotationWorld } from '../support/rotation-world.ts'
+
+const [MINUTE, HOUR] = [60, 3600]
+/** Steps of moved time, so that what never ends is a failure. */
+const MOST_STEPS = 100
+
+/** In steps of ten minutes while something is under way, else of hours; whatever signs is in the published set. */
+async function until(world: RotationWorld, isSo: () => boolean): Promise<void> {
+  const begun = world.state('a').watched.began ?? 0
+  for (let step = 0; !isSo(); step++) {
+    if (step === MOST_STEPS) throw new Error(`not after ${MOST_STEPS} steps: ${isSo}`)
+    const isProven = world.clock.now() - begun > 29 * HOUR * 1000
+    const isRotating = world.state('a').rotations.some(({ role }) => role === 'signer')
+    const isBusy = world.ci.isBusy() || (isProven && isRotating)
+    const asked = await world.pass(isBusy ? 10 * MINUTE : 2 * HOUR)
+    const live = world.ci.live()
+    expect(asked.filter(({ status, kid }) => status !== 200 || !live.includes(kid))).toEqual([])
+  }
+}
+
+const signing = ({ handOuts }: RotationWorld): string => handOuts.at(-1)?.kid ?? ''
+
+test('three rotations by the schedule and one revocation in real processes: no refused assertion, no failed hand-out', async () => {
+  const world = await rotationWorld({ rotation: { every: 1, standby: true } })
+  await world.start('a')
+  await world.pass(MINUTE)
+  for (let rotation = 1; rotation <= 3; rotation++) {
+    const before = signing(world)
+    await until(world, () => world.privateKeys('retired').length === rotation)
+    expect(signing(world)).not.toBe(before)
+    // The new one and the standby.
+    expect(world.ci.live()).toHaveLength(2)
+    expect(world.ci.live()).not.toContain(before)
+  }
+  const leaked = signing(world)
+  const standby = world.ci.live().find(kid => kid !== leaked)
+  const revoked = await run(
+    BROKER_CLI,
+    ['revoke', leaked, '--config', 'a.yaml', '--reason', 'laptop stolen', '--json'],
+    { cwd: world.folder },
+  )
+  expect([revoked.code, revoked.stderr]).toEqual([0, ''])
+  await world.pass(MINUTE)
+  expect(signing(world)).toBe(standby)
+  await until(world, () => !world.ci.live().includes(leaked))
+  expect(world.refused()).toEqual([])
+  expect(world.handOuts.filter(({ status }) => status !== 200)).toEqual([])
+})

@@ -1,0 +1,105 @@
+import { join } from 'node:path'
+import { build } from '../../keys-pipeline/pipeline.ts'
+import { readTemplates } from '../../keys-pipeline/read.ts'
+import { readSettings } from '../../keys-pipeline/settings.ts'
+import { type GitHubServer, REPOSITORY } from './github-server.ts'
+import { asIs, folderWith, withFolder } from './keys.ts'
+import { MOVED } from './moved-process.ts'
+import { type Pages, pack } from './pages.ts'
+import { KEYS_CLI, PROJECT, run } from './processes.ts'
+import { publicKeysIn } from './rotation-engine.ts'
+
+interface Surroundings {
+  github: GitHubServer
+  pages: Pages
+  /** PEM of the authority of the pages. */
+  ca: string
+  now: () => number
+}
+
+/** What becomes of a pull request: the publisher's own checks, people who take their time, and a deployment. */
+export interface PublisherCi {
+  /** What is due by now is done. */
+  step: () => Promise<void>
+  /** Kids that were deployed last. */
+  live: () => readonly string[]
+  /** A pull request is open, or a deployment is to come. */
+  isBusy: () => boolean
+}
+
+/** Milliseconds from a pull request to its merge, and from there to the deployment. */
+const MERGED_AFTER = 10 * 60_000
+const DEPLOYED_AFTER = 5 * 60_000
+/** Seconds for which an edge goes on with what it has. */
+const STALE_EDGE = 300
+
+const templates = readTemplates(join(PROJECT, 'site'))
+
+/** What is in the default branch is deployed when this returns. Each pull request must pass `keys policy`. */
+export function publisherCi({ github, pages, ca, now }: Surroundings): PublisherCi {
+  const seen = new Map<number, number>()
+  let waiting: { sha: string; due: number } | null = null
+  let live: readonly string[] = []
+  let nth = 0
+  const deploy = (sha: string): void => {
+    const artifact = withFolder(github.git.files('main'), folder => {
+      const place = join(folder, 'keys-pipeline')
+      const settings = readSettings(join(place, 'publisher.yaml'), asIs)
+      const out = join(folder, 'out')
+      build({ keys: join(place, 'keys'), out, settings, templates, commit: sha, show: asIs })
+      return pack(out, { includeHiddenFiles: true })
+    })
+    pages.deploy(artifact, { staleEdge: STALE_EDGE })
+    live = publicKeysIn(github.git.files('main')).map(({ jwk }) => jwk.kid)
+    const created_at = `${new Date(now()).toISOString().slice(0, 19)}Z`
+    github.deployments.unshift({
+      ...{ id: ++nth, sha, environment: 'github-pages' },
+      statuses: [{ state: 'success', created_at }],
+    })
+  }
+  const main = (): string => github.git.refs.get('heads/main') ?? ''
+  const judge = async (head: string): Promise<void> => {
+    const folder = folderWith({ ...github.git.files(head), 'ca.pem': ca })
+    const { code, stdout, stderr } = await policy(folder, { github, now })
+    if (code !== 0) throw new Error(`policy refuses ${head}: ${stdout}${stderr}`)
+  }
+  deploy(main())
+  return {
+    live: () => live,
+    isBusy: () => waiting !== null || github.pulls.some(({ state }) => state === 'open'),
+    step: async () => {
+      if (waiting !== null && waiting.due <= now()) {
+        deploy(waiting.sha)
+        waiting = null
+      }
+      for (const pull of github.pulls.filter(({ state }) => state === 'open')) {
+        const since = seen.get(pull.number) ?? now()
+        seen.set(pull.number, since)
+        const tip = github.git.refs.get(`heads/${pull.head}`) ?? ''
+        // A branch must be up to date to be merged, and one publication is made at a time.
+        if (now() - since < MERGED_AFTER || waiting !== null) continue
+        if (!github.git.history(tip).includes(main())) continue
+        await judge(pull.head)
+        github.git.refs.set('heads/main', tip)
+        Object.assign(pull, { state: 'closed', merged_at: new Date(now()).toISOString() })
+        waiting = { sha: tip, due: now() + DEPLOYED_AFTER }
+      }
+    },
+  }
+}
+
+function policy(folder: string, { github, now }: Pick<Surroundings, 'github' | 'now'>) {
+  const place = join(folder, 'keys-pipeline')
+  return run(
+    KEYS_CLI,
+    [
+      ...['policy', '--keys', join(place, 'keys'), '--settings', join(place, 'publisher.yaml')],
+      ...['--repository', REPOSITORY, '--ca', join(folder, 'ca.pem')],
+      ...['--output', join(folder, 'output'), '--summary', join(folder, 'summary')],
+    ],
+    {
+      env: { GITHUB_API_URL: github.url, GITHUB_TOKEN: 'token', MOVED_NOW: `${now()}` },
+      nodeOptions: MOVED,
+    },
+  )
+}
