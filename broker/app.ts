@@ -24,6 +24,7 @@ import { watchStopping } from './http/stopping.ts'
 import { tokenRoute } from './http/token-route.ts'
 import type { Rooms } from './issue-token.ts'
 import { openKeyWork } from './key-work.ts'
+import { openBoard } from './keys/board.ts'
 import { openDesk } from './keys/desk.ts'
 import type { SigningKey } from './keys/signing-keys.ts'
 import type { StateFolder } from './keys/state-file.ts'
@@ -66,6 +67,8 @@ export interface Ports {
   log: FastifyBaseLogger
   signers: Signers
   states: Pick<StateFolder, 'drawerOf'>
+  /** What people know this machine by. */
+  host: string
   traces: Traces
 }
 
@@ -98,8 +101,12 @@ export function buildApp(config: Config, ports: Ports): Broker {
   const metrics = openMetrics(clock)
   const recent = openRecentRefusals(id => current.config.services.has(id))
   const guards = openGuards(clock)
+  const sharing = openSharing(config.sharedCache, ports)
+  const { shared } = sharing
   const desk = openDesk({
-    ...{ clock, log, drawerOf: ports.states.drawerOf },
+    ...{ clock, log, wait, drawerOf: ports.states.drawerOf },
+    boardOf: name => shared && openBoard({ ...shared, name }),
+    newName: () => `${ports.host}-${randomUUID().slice(0, 8)}`,
     past: id => {
       const { lastSuccess: at, acceptedKid: kid } = past.get(id) ?? NO_PAST
       return at === null || kid === null ? null : { at, kid }
@@ -135,7 +142,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
         metrics.watchExchange(
           exchangeWith({
             ...{ clock, postFor: connections.postFor, newJti: randomUUID },
-            signerFor: desk.signerFor,
+            ...{ heed: desk.heed, signerFor: desk.signerFor },
             onSigning: (upstream, { thumbprint }) => desk.signing(upstream, thumbprint),
             onAnswer: (upstream, { thumbprint }, answer) =>
               desk.answered(upstream, thumbprint, answer),
@@ -145,7 +152,6 @@ export function buildApp(config: Config, ports: Ports): Broker {
       ),
     }),
   )
-  const sharing = openSharing(config.sharedCache, ports)
   const fetching: FetchPorts = {
     ...{ clock, chance, exchange, share: sharing.share },
     cache,
@@ -188,8 +194,11 @@ export function buildApp(config: Config, ports: Ports): Broker {
     logError(request.log, error)
     return sendError(reply, error)
   })
-  // A broker that asked before it is connected would call EHRs for what others have.
-  app.addHook('onReady', () => sharing.opened)
+  // A broker that asked before it is connected would call EHRs for what others have, and know of no revocation.
+  app.addHook('onReady', async () => {
+    await sharing.opened
+    await desk.sync()
+  })
   app.addHook('onClose', async () => {
     // A caller that went away may have left its story half told: it is recorded all the same.
     await stopping.settled()
@@ -200,6 +209,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
       work.close(),
       traces.close(),
     ])
+    await desk.leave()
     sharing.close()
     desk.close()
     await audit.close()

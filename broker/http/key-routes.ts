@@ -50,8 +50,8 @@ export const keyRoutes: FastifyPluginCallback<KeyRoutes> = (scope, { orders, ove
       return reply.headers(NO_STORE).send(await carryOut(request.body as Static<T>))
     })
   }
-  order('/keys/rotate', RotateOrder, ({ environment, alg = null }) => ({
-    rotations: orders.rotate(environment, alg),
+  order('/keys/rotate', RotateOrder, async ({ environment, alg = null }) => ({
+    rotations: await orders.rotate(environment, alg),
   }))
   order('/keys/revoke', RevokeOrder, ({ kid, reason }) => orders.revoke(kid, reason))
   order('/keys/release', ReleaseOrder, ({ kid }) => orders.release(kid))

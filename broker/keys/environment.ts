@@ -1,10 +1,14 @@
 import type { Environment } from '../../keys-pipeline/key-set.ts'
 import type { Clock } from '../clock.ts'
 import { type Alarm, alarmsOf, type Log, openAlarms } from './alarms.ts'
+import type { Board } from './board.ts'
 import { type KeyFacts, NO_RECORD, type UpstreamFacts } from './key-facts.ts'
 import { asPublished, factsOf, isAwaiting, namesAfter, settingsOf } from './known-keys.ts'
 import type { GuardSettings } from './proof.ts'
-import { type Attempt, afterAttempt } from './records.ts'
+import { type Attempt, afterAttempt, hasNews } from './records.ts'
+import { openReplica, type Replica } from './replica.ts'
+import { reportOf } from './replicas.ts'
+import { inUseBy } from './retirement.ts'
 import { type Because, type Choice, chooseFor, type Situation } from './rotation.ts'
 import { afterRound, NOTHING_SEEN } from './sightings.ts'
 import type { SigningKey } from './signing-keys.ts'
@@ -45,13 +49,18 @@ interface Ports {
   clock: Clock
   log: Log
   drawer: Drawer
+  /** Where the brokers that share a store tell each other; null where none is shared. */
+  board: Board | null
+  wait: (milliseconds: number) => Promise<void>
+  /** Unlike any other in any broker. */
+  newName: () => string
   /** The key that an upstream is known to have accepted last, from elsewhere; milliseconds since the epoch. */
   past: (upstream: string) => { kid: string; at: number } | null
   /** Told when another key is to sign for an upstream than before. */
   onSwitched: () => void
 }
 
-export interface EnvironmentKeys {
+export interface EnvironmentKeys extends Omit<Replica, 'fault'> {
   /** Another generation of config and keys. */
   take: (taken: Taken) => void
   handOf: (upstream: string) => Hand | null
@@ -64,12 +73,10 @@ export interface EnvironmentKeys {
   seen: (seen: Seen) => void
   /** Decides what time or others have changed, and saves what is due. */
   tick: () => void
-  /** The key signs nothing from now on, for ever; saved when this returns. */
-  revoke: (thumbprint: string, reason: string) => void
+  /** The key signs nothing from now on, for ever; whether it was saved when this returns. */
+  revoke: (thumbprint: string, reason: string) => boolean
   /** A standby that is to sign; saved when this returns. */
   promote: (thumbprint: string) => void
-  /** Whether it was saved when this returns. */
-  keep: (work: Partial<Pick<KeyState, 'rotations' | 'proofs' | 'withdrawals'>>) => boolean
   /** Whether a key here is to become live or proven, or one that was revoked is to go. */
   isAwaiting: () => boolean
   situation: () => Situation
@@ -154,7 +161,42 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
     for (const [code, about] of alarmsOf({ facts, hands, taken, state: state.parts }))
       alarms.set(code, about, now())
   }
+  const choices = (): Map<string, Choice | null> =>
+    new Map([...hands].map(([id, hand]) => [id, choiceIn(hand, facts)]))
+  /** Who is not signed for any more, or never was to any end, brings no key back. */
+  const inUse = (): string[] =>
+    inUseBy(
+      choices(),
+      new Map(
+        [...state.records].filter(
+          ([id, { accepted }]) => upstreams.has(id) && Object.keys(accepted).length > 0,
+        ),
+      ),
+    )
+  const replica = openReplica({
+    ...{ ...ports, state, environment: name },
+    report: () => reportOf(facts, inUse(), state, now()),
+    mayLead: () => state.parts.url !== null && state.parts.watched.lastTold !== null,
+    onNews: () => {
+      gather()
+      decide()
+    },
+  })
+  const heard = (): void => {
+    const fault = replica.fault()
+    alarms.set('store_away', fault === null ? [] : [fault], now())
+  }
   return {
+    ...replica,
+    heed: async () => {
+      await replica.heed()
+      heard()
+    },
+    sync: async () => {
+      const isKnown = await replica.sync()
+      heard()
+      return isKnown
+    },
     take: next => {
       taken = next
       upstreams = new Map(next.upstreams.map(each => [each.id, each]))
@@ -167,7 +209,7 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
       decide()
     },
     handOf: upstream => hands.get(upstream) ?? null,
-    choices: () => new Map([...hands].map(([id, hand]) => [id, choiceIn(hand, facts)])),
+    choices,
     taken: () => taken,
     signing: thumbprint => state.signing(thumbprint),
     answered: (upstream, thumbprint, outcome) => {
@@ -202,22 +244,19 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
     },
     revoke: (thumbprint, reason) => {
       const { revoked } = state.parts
-      if (thumbprint in revoked) return
-      state.change({ revoked: { ...revoked, [thumbprint]: { at: now(), reason } } })
+      if (!Object.hasOwn(revoked, thumbprint)) {
+        state.change({ revoked: { ...revoked, [thumbprint]: { at: now(), reason } } })
+        gather()
+        decide()
+      }
       state.saveNow()
-      gather()
-      decide()
+      return state.fault() === null
     },
     promote: thumbprint => {
       state.change({ promoted: [...new Set([...state.parts.promoted, thumbprint])] })
       state.saveNow()
       gather()
       decide()
-    },
-    keep: work => {
-      state.change(work)
-      state.saveNow()
-      return state.fault() === null
     },
     isAwaiting: () => isAwaiting(situation()),
     situation,
@@ -239,17 +278,6 @@ function choiceIn(hand: Hand | null, facts: readonly KeyFacts[]): Choice | null 
   const key = facts.find(({ thumbprint }) => thumbprint === hand?.key.thumbprint)
   return hand && key ? { key, because: hand.because } : null
 }
-
-const hasNews = (
-  before: ReturnType<typeof afterAttempt>,
-  after: ReturnType<typeof afterAttempt>,
-  thumbprint: string,
-): boolean =>
-  before.inUse !== after.inUse ||
-  before.fallback !== after.fallback ||
-  before.refused?.times !== after.refused?.times ||
-  (before.accepted[thumbprint] === undefined) !== (after.accepted[thumbprint] === undefined) ||
-  before.asked[thumbprint]?.hasAnswered !== after.asked[thumbprint]?.hasAnswered
 
 function switchesBetween(
   before: ReadonlyMap<string, Hand | null>,

@@ -5,34 +5,31 @@ import { lifecycleFor } from './key-change.ts'
 import type { KeyFacts } from './key-facts.ts'
 import { asPublished } from './known-keys.ts'
 import type { Plan } from './plan.ts'
+import { canAllSign, ledgerOf } from './replicas.ts'
 import { type Hold, holdsOn } from './retirement.ts'
 import { isLive } from './sightings.ts'
 import type { SigningKey } from './signing-keys.ts'
 import type { Withdrawal } from './state.ts'
 import { stateBy } from './statements.ts'
 
-type Keys = Pick<EnvironmentKeys, 'situation' | 'state' | 'choices' | 'taken' | 'keep'>
+type Seen = Pick<EnvironmentKeys, 'situation' | 'state' | 'choices' | 'others'>
+type Keys = Seen & Pick<EnvironmentKeys, 'taken' | 'keep'>
 
 /** What decides of the keys, as it is now. */
-export function planFor({
-  situation,
-  state,
-  choices,
-}: Pick<Keys, 'situation' | 'state' | 'choices'>): Plan {
-  const { since, lastSigned, rotations, withdrawals } = state()
+export function planFor({ situation, state, choices, others }: Seen): Plan {
+  const { rotations, withdrawals, ...own } = state()
+  const known = situation()
+  const replicas = others()
   return {
-    ...{ situation: situation(), choices: choices(), rotations },
-    ledger: { since, lastSigned, replicas: [] },
+    ...{ situation: known, choices: choices(), rotations },
+    ledger: ledgerOf(own, replicas, known.now),
     withdrawing: withdrawals.map(({ thumbprint }) => thumbprint),
-    isEverywhere: () => true,
+    isEverywhere: thumbprint => canAllSign(replicas, thumbprint, known.now),
   }
 }
 
 /** What keeps the key in the published set; nothing where it may go. */
-export function holdsFor(
-  key: KeyFacts,
-  keys: Pick<Keys, 'situation' | 'state' | 'choices'>,
-): Hold[] {
+export function holdsFor(key: KeyFacts, keys: Seen): Hold[] {
   const { situation, choices, ledger } = planFor(keys)
   return holdsOn(key, situation, choices, ledger)
 }
@@ -41,36 +38,42 @@ export function holdsFor(
  * The withdrawal of a key, with what the publisher wants for it: a release by a key that stays, or the reason of its
  * revocation. Made once and kept, so that whatever is repeated says the same, letter by letter.
  *
- * Refused: `releaser_missing`, `file_not_written` where it cannot be kept.
+ * Refused: `releaser_missing`, `file_not_written` and `store_away` where it cannot be kept.
  */
 export async function withdrawalOf(key: KeyFacts, keys: Keys): Promise<Withdrawal> {
   const { revoked, withdrawals } = keys.state()
   const before = withdrawals.find(({ thumbprint }) => thumbprint === key.thumbprint)
   const revocation = revoked[key.thumbprint]
-  if (before && (before.release === null) === (revocation !== undefined)) return before
+  if (before && isOf(before, revocation)) return before
   const next: Withdrawal = {
     ...{ thumbprint: key.thumbprint, proposal: before?.proposal ?? null },
     ...(revocation ? { ...revocation, release: null } : await released(key, keys)),
   }
-  keepWithdrawal(keys, next)
-  return next
+  let kept = next
+  await keys.keep(({ withdrawals: all }) => {
+    const now = all.find(({ thumbprint }) => thumbprint === key.thumbprint)
+    kept = now && isOf(now, revocation) ? now : next
+    return { withdrawals: withOne(all, kept) }
+  }, 'anyone')
+  return kept
 }
 
-/** Refused: `file_not_written`. */
-export function keepWithdrawal(keys: Pick<Keys, 'state' | 'keep'>, withdrawal: Withdrawal): void {
-  const others = keys
-    .state()
-    .withdrawals.filter(({ thumbprint }) => thumbprint !== withdrawal.thumbprint)
-  if (!keys.keep({ withdrawals: [...others, withdrawal] }))
-    throw new BrokerError('file_not_written', { reason: 'state_not_saved' })
-}
+const isOf = ({ release }: Withdrawal, revocation: object | undefined): boolean =>
+  (release === null) === (revocation !== undefined)
+
+/** In the place of what was there for its key. */
+export const withOne = (all: readonly Withdrawal[], one: Withdrawal): Withdrawal[] => [
+  ...all.filter(({ thumbprint }) => thumbprint !== one.thumbprint),
+  one,
+]
 
 async function released(
   key: KeyFacts,
   keys: Keys,
 ): Promise<Pick<Withdrawal, 'at' | 'reason' | 'release'>> {
   const { now } = keys.situation()
-  const { since, lastSigned, url } = keys.state()
+  const { url } = keys.state()
+  const { since, lastSigned } = planFor(keys).ledger
   const by = releaserOf(key, keys)
   if (by === null || url === null) throw new BrokerError('releaser_missing', { kid: key.kid })
   const { thumbprint } = key

@@ -32,6 +32,8 @@ const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 export function exchangeWith(ports: {
   clock: Clock
   newJti: () => string
+  /** Before a key is chosen: whatever may forbid it is known when this returns. */
+  heed: (upstream: Upstream) => Promise<void>
   signerFor: (upstream: Upstream) => Signer
   /** Told before each signature. */
   onSigning: (upstream: Upstream, signer: Signer) => void
@@ -42,6 +44,7 @@ export function exchangeWith(ports: {
   onDate: (upstream: Upstream, skew: number) => void
 }): Exchange {
   return async (upstream, scopes, deadline = upstream.deadline) => {
+    await ports.heed(upstream)
     const sentAt = ports.clock()
     const signer = ports.signerFor(upstream)
     ports.onSigning(upstream, signer)

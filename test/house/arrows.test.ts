@@ -41,6 +41,7 @@ const PURE = [
     'plan',
     'key-states',
     'known-keys',
+    'replicas',
   ].map(name => `broker/keys/${name}.ts`),
 ]
 /**

@@ -54,7 +54,7 @@ export const environmentStatus = (parts: Partial<EnvironmentStatus> = {}): Envir
 export const NO_KEYS: KeyRoutes = {
   overview: () => [],
   orders: {
-    rotate: () => [],
+    rotate: async () => [],
     revoke: () => {
       throw new Error('not here')
     },

@@ -17,11 +17,11 @@ function admin(token: string | null = null) {
       ...NO_KEYS,
       orders: {
         ...NO_KEYS.orders,
-        rotate: (...order) => {
+        rotate: async (...order) => {
           ordered.push(order)
           return []
         },
-        revoke: kid => {
+        revoke: async kid => {
           throw new BrokerError('key_unknown', { kid })
         },
       },

@@ -35,7 +35,7 @@ const statesOf = ({ pulls }: GitHubServer) => pulls.map(({ state }) => state)
 
 test('a rotation goes from the order to the end of the old key, and asks people for two merges', async () => {
   const room = settled()
-  expect(room.orders.rotate('nonprod', null)).toMatchObject([{ alg: ALG, did: 'begun' }])
+  expect(await room.orders.rotate('nonprod', null)).toMatchObject([{ alg: ALG, did: 'begun' }])
   await room.tick(5)
   expect(room.files()).toHaveLength(2)
   expect(statesOf(server())).toEqual(['open'])
@@ -88,7 +88,7 @@ test('what is proposed is what the publisher’s own policy takes', async () => 
 
 test('while nothing changes nothing is sent twice', async () => {
   const room = settled()
-  room.orders.rotate('nonprod', null)
+  await room.orders.rotate('nonprod', null)
   await room.tick(3)
   const writes = server().writes().length
   room.clock.advance(3600)
@@ -111,8 +111,8 @@ test('a removal that is looked at again is not written again, though a signature
 
 test('an order that is repeated begins no second rotation', async () => {
   const room = settled()
-  room.orders.rotate('nonprod', null)
-  expect(room.orders.rotate('nonprod', null)).toMatchObject([{ did: 'under_way' }])
+  await room.orders.rotate('nonprod', null)
+  expect(await room.orders.rotate('nonprod', null)).toMatchObject([{ did: 'under_way' }])
   await room.tick(5)
   expect(room.files()).toHaveLength(2)
 })
@@ -172,7 +172,7 @@ describe('what GitHub refuses is told once and tried again later, until it goes'
     ['a connection that breaks', { status: 0 }, 'github_unreachable'],
   ])('%s', async (_, fault, finding) => {
     const room = settled()
-    room.orders.rotate('nonprod', null)
+    await room.orders.rotate('nonprod', null)
     server().faults.push({ ...fault, at: FIRST_CALL }, { ...fault, at: FIRST_CALL })
     await room.tick(4)
     expect(server().pulls).toEqual([])
@@ -202,7 +202,7 @@ describe('what GitHub refuses is told once and tried again later, until it goes'
     ['an answer that is lost', { status: 0, at: /POST .*\/pulls$/, isDone: true }],
   ])('%s', async (_, fault) => {
     const room = settled()
-    room.orders.rotate('nonprod', null)
+    await room.orders.rotate('nonprod', null)
     server().faults.push(fault)
     await room.tick(4)
     room.clock.advance(61)
@@ -213,7 +213,7 @@ describe('what GitHub refuses is told once and tried again later, until it goes'
 
   test('a branch of somebody else’s under the same name', async () => {
     const room = settled()
-    room.orders.rotate('nonprod', null)
+    await room.orders.rotate('nonprod', null)
     await room.tick(4)
     const [pull] = server().pulls.splice(0)
     server().git.commit({ mine: 'work' }, { branch: pull?.head ?? '', message: 'mine' })
@@ -229,7 +229,7 @@ describe('what GitHub refuses is told once and tried again later, until it goes'
 
 test('a pull request that is closed is declined, and goes on when it is reopened', async () => {
   const room = settled()
-  room.orders.rotate('nonprod', null)
+  await room.orders.rotate('nonprod', null)
   await room.tick(3)
   const [pull] = server().pulls
   Object.assign(pull ?? {}, { state: 'closed' })
@@ -249,7 +249,7 @@ test('a pull request that is closed is declined, and goes on when it is reopened
 describe('without a repository a person publishes, and the rotation waits', () => {
   test('the commands are told once, and their end is found by the watch', async () => {
     const room = settled({ github: null })
-    room.orders.rotate('nonprod', null)
+    await room.orders.rotate('nonprod', null)
     await room.tick(3)
     room.clock.advance(3600)
     await room.tick(3)
@@ -279,7 +279,7 @@ describe('a folder that cannot be written', () => {
     const place = join(room.folder, 'private')
     chmodSync(room.folder, 0o755)
     chmodSync(place, 0o555)
-    room.orders.rotate('nonprod', null)
+    await room.orders.rotate('nonprod', null)
     for (let count = 0; count < 3; count++) {
       await room.controller.tick()
       become(0)
@@ -305,7 +305,7 @@ test('a key that is needed again while its removal is proposed is told, so that 
   await switched(room)
   await room.tick(3)
   expect(statesOf(server())).toEqual(['closed', 'open'])
-  room.orders.revoke(room.live().find(kid => kid !== FIRST) ?? '', 'leaked')
+  await room.orders.revoke(room.live().find(kid => kid !== FIRST) ?? '', 'leaked')
   await room.tick(1)
   expect(signing(room)).toEqual([FIRST, FIRST])
   expect(faultsIn(room)).toContain('withdrawal_overtaken')
@@ -333,7 +333,7 @@ test('before the first look nothing is done, since every key would seem to be ne
 
 test('a private key that is gone before anybody saw the public one is made anew, and not at once', async () => {
   const room = settled()
-  room.orders.rotate('nonprod', null)
+  await room.orders.rotate('nonprod', null)
   await room.tick(1)
   const made = room.files().find(name => name.startsWith('rotation-')) ?? ''
   rmSync(join(room.folder, 'private', made))

@@ -16,6 +16,7 @@ const RULES = {
 function desk() {
   const clock = movedClock()
   return openDesk({
+    ...{ boardOf: () => null, wait: async () => {}, newName: () => 'one' },
     ...{ clock: clock.clock, log: quiet, past: () => null, onSwitched: () => {} },
     drawerOf: () => ({ load: () => null, save: () => {} }),
   })

@@ -37,6 +37,7 @@ function room(
   let switches = 0
   const keys = openEnvironment({
     ...{ name: 'nonprod', clock: clock.clock },
+    ...{ board: null, wait: async () => {}, newName: () => 'one' },
     log: { info: log('info'), warn: log('warn'), error: log('error') },
     drawer: {
       load: () => structuredClone(drawer.saved),
@@ -290,12 +291,11 @@ test('it waits for a key that is here to be live and proven, and for a revoked o
   expect(made.keys.isAwaiting()).toBe(false)
 })
 
-test('rotations are kept', () => {
+test('rotations are kept', async () => {
   const made = settled()
   const rotation = { id: 'r', alg: 'RS384', role: 'signer', because: 'command' } as const
-  made.keys.keep({
-    rotations: [{ ...rotation, asked: 1, made: null, proposal: null }],
-  })
+  const rotations = [{ ...rotation, asked: 1, made: null, proposal: null }]
+  await made.keys.keep(() => ({ rotations }), 'anyone')
   const again = room(made.drawer, made.clock)
   take(again)
   expect(again.keys.state().rotations).toMatchObject([rotation])

@@ -25,6 +25,7 @@ const exchange = (
 ) => {
   let jti = 0
   return exchangeWith({
+    heed: async () => {},
     clock: movedClock().clock,
     newJti: () => `jti-${jti++}`,
     ...{ onDate: () => {}, onSigning: () => {}, onAnswer: () => {} },
@@ -125,6 +126,7 @@ describe('what the EHR says of the key is told, after the signature was', () => 
   const told = async (thrown: BrokerError | null) => {
     const lines: string[] = []
     const ask = exchangeWith({
+      heed: async () => {},
       ...{ clock: movedClock().clock, newJti: () => 'jti', onDate: () => {} },
       signerFor: () => ({
         ...signer,

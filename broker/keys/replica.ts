@@ -1,0 +1,236 @@
+import { type Clock, type Instant, remaining } from '../clock.ts'
+import { BrokerError } from '../errors.ts'
+import type { Log } from './alarms.ts'
+import type { Board } from './board.ts'
+import {
+  joined,
+  type Lease,
+  NO_WORK,
+  type Posted,
+  type Report,
+  type Work,
+  withoutOld,
+} from './replicas.ts'
+import type { OpenState } from './state-keeper.ts'
+
+/** Changes what is under way, as it is at that moment: it may be called several times. */
+export type Change = (work: Work) => Partial<Work>
+
+/** One broker among those that share a store; alone where none is shared. */
+export interface Replica {
+  /** What others have posted is heeded when this returns; where they cannot be read, what was known before. */
+  heed: () => Promise<void>
+  /** The same, and tells the others of this one. Whether they can read it now. To be called every few seconds. */
+  sync: () => Promise<boolean>
+  /**
+   * For all replicas, when this returns. `holder`: only while this one carries rotations on. Refused: `store_away`,
+   * `rotation_elsewhere`, and `file_not_written` where nothing is shared.
+   */
+  keep: (change: Change, by: 'anyone' | 'holder') => Promise<void>
+  /** Rejects as `keep` by the holder. To be asked before what cannot be taken back. */
+  mayStill: () => Promise<void>
+  /** Whether this one carries rotations on. */
+  holds: () => boolean
+  /** The id of the one that does; null where none is known, or nothing is shared. */
+  holder: () => string | null
+  /** What the others said last. */
+  others: () => readonly Report[]
+  /** Its id; null where nothing is shared. */
+  id: () => string | null
+  /** Why the others cannot be read, or cannot hear of this one; null where they can. */
+  fault: () => string | null
+  /** The others need not wait for it. */
+  leave: () => Promise<void>
+}
+
+interface Ports {
+  board: Board | null
+  state: OpenState
+  clock: Clock
+  wait: (milliseconds: number) => Promise<void>
+  log: Log
+  environment: string
+  /** Unlike any other in any broker; begins with what people know the machine by. */
+  newName: () => string
+  /** What it says of itself. */
+  report: () => Omit<Report, 'id' | 'instance' | 'hasLeft'>
+  /** Whether it could carry rotations on. */
+  mayLead: () => boolean
+  /** Something that decides which key signs is another than before. */
+  onNews: () => void
+}
+
+/** Milliseconds without a sign of life after which another carries rotations on. */
+const LEASE = 30_000
+/** Others may post at the same moment, and one of them always gets on. Milliseconds. */
+const [MOST_TRIES, RETRY] = [20, 10]
+
+const NOTHING: Posted = {
+  ...{ lease: null, work: NO_WORK, revoked: {}, promoted: [], created: {} },
+  ...{ seen: null, reports: {} },
+}
+
+export const openReplica = (ports: Ports): Replica =>
+  ports.board === null ? alone(ports) : amongOthers(ports, ports.board)
+
+function alone({ state }: Ports): Replica {
+  return {
+    ...{ heed: async () => {}, sync: async () => true, leave: async () => {} },
+    mayStill: async () => {},
+    ...{ holds: () => true, holder: () => null, others: () => [] },
+    ...{ id: () => null, fault: () => null },
+    keep: async change => {
+      state.change(change(state.parts))
+      state.saveNow()
+      if (state.fault() !== null)
+        throw new BrokerError('file_not_written', { reason: 'state_not_saved' })
+    },
+  }
+}
+
+function amongOthers(ports: Ports, board: Board): Replica {
+  const { state, clock, wait, newName } = ports
+  const began = clock().wall
+  /** Of this process: it outlives neither an end nor a copy of the state. */
+  const owner = newName()
+  // What was under way before there were others goes on.
+  const hasWork = state.parts.rotations.length + state.parts.withdrawals.length > 0
+  let own = state.parts.shared ?? { id: newName(), revision: hasWork ? 1 : 0 }
+  let known: Posted = NOTHING
+  /** Since when the lease has not changed, and when it was last known to be ours. */
+  let unchangedSince: Instant = clock()
+  let heldAt: Instant | null = null
+  const faults: { read: string | null; post: string | null } = { read: null, post: null }
+  let hasLeft = false
+  state.change({ shared: own })
+
+  const holds = (): boolean =>
+    known.lease?.owner === owner && heldAt !== null && remaining(heldAt, LEASE, clock()) > 0
+  const mine = (): Posted => {
+    const { url, watched, published, revoked, promoted, created } = state.parts
+    const { rotations, proofs, withdrawals } = state.parts
+    return joined(known, {
+      ...{ lease: null, revoked, promoted, created },
+      work: { revision: own.revision, rotations, proofs, withdrawals },
+      seen: holds() ? { url, watched, published } : null,
+      reports: { [own.id]: { ...ports.report(), id: own.id, instance: owner, hasLeft } },
+    })
+  }
+  const adopt = (posted: Posted): void => {
+    const before = known.lease
+    known = joined(known, posted)
+    if (before?.number !== known.lease?.number || before?.beat !== known.lease?.beat)
+      unchangedSince = clock()
+    const twin = posted.reports[own.id]
+    if (twin && twin.instance !== owner && twin.at > began) own = { ...own, id: newName() }
+    if (known.work.revision > own.revision) {
+      const { revision, ...work } = known.work
+      own = { ...own, revision }
+      state.change(work)
+    }
+    if (own !== state.parts.shared) state.change({ shared: own })
+    if (learn(known, ports)) ports.onNews()
+  }
+  const leaseAfter = (lease: Lease | null): Lease | null => {
+    const isOurs = lease?.owner === owner
+    if (hasLeft || !ports.mayLead())
+      return isOurs ? { ...lease, owner: null, beat: lease.beat + 1 } : lease
+    if (isOurs) return { ...lease, beat: lease.beat + 1 }
+    const isFree =
+      lease === null || lease.owner === null || remaining(unchangedSince, LEASE, clock()) <= 0
+    return isFree ? { owner, number: (lease?.number ?? 0) + 1, beat: 0 } : lease
+  }
+  const post = async (change: (all: Posted) => Posted): Promise<void> => {
+    for (let nth = 1; nth <= MOST_TRIES; nth++) {
+      const sheet = await board.read()
+      if (sheet.posted) adopt(sheet.posted)
+      const at = clock()
+      const next = change(joined(sheet.posted ?? NOTHING, mine()))
+      if (await board.replace(sheet, next)) {
+        if (next.lease?.owner === owner) heldAt = at
+        adopt(next)
+        return
+      }
+      await wait(RETRY * nth)
+    }
+    throw Object.assign(new Error('others post without end'), { code: 'BUSY' })
+  }
+  const reaching = async (what: 'read' | 'post', work: () => Promise<void>): Promise<boolean> => {
+    try {
+      await work()
+      // Whoever could post has read before.
+      faults.read = null
+      faults[what] = null
+    } catch (error) {
+      faults[what] = (error as NodeJS.ErrnoException).code ?? 'AWAY'
+    }
+    return faults[what] === null
+  }
+  const report = (all: Posted): Posted => ({
+    ...all,
+    lease: leaseAfter(all.lease),
+    reports: withoutOld(all.reports, clock().wall),
+  })
+  const keep: Replica['keep'] = async (change, by) => {
+    let isRefused = false
+    const isKept = await reaching('post', () =>
+      post(all => {
+        isRefused = by === 'holder' && all.lease?.owner !== owner
+        if (isRefused) return report(all)
+        const { revision, ...work } = all.work
+        return report({ ...all, work: { ...work, ...change(work), revision: revision + 1 } })
+      }),
+    )
+    if (!isKept) throw new BrokerError('store_away', { reason: faults.post ?? 'AWAY' })
+    if (isRefused) throw new BrokerError('rotation_elsewhere')
+    state.saveNow()
+  }
+  return {
+    heed: async () =>
+      void (await reaching('read', async () => {
+        const { posted } = await board.read()
+        if (posted) adopt(posted)
+      })),
+    sync: () => reaching('post', () => post(report)),
+    keep,
+    mayStill: () => keep(() => ({}), 'holder'),
+    holds,
+    holder: () =>
+      Object.values(known.reports).find(({ instance }) => instance === known.lease?.owner)?.id ??
+      null,
+    others: () => Object.values(known.reports).filter(({ id }) => id !== own.id),
+    id: () => own.id,
+    fault: () => faults.read ?? faults.post,
+    leave: async () => {
+      hasLeft = true
+      await reaching('post', () => post(report))
+    },
+  }
+}
+
+/** What others know of keys, for this one; saved where it is a revocation. Whether there was anything. */
+function learn(
+  { revoked, promoted, created, seen }: Posted,
+  { state, log, environment }: Pick<Ports, 'state' | 'log' | 'environment'>,
+): boolean {
+  const { parts } = state
+  const isNewTo = (known: object) => (name: string) => !Object.hasOwn(known, name)
+  const stopped = Object.keys(revoked).filter(isNewTo(parts.revoked))
+  const raised = promoted.filter(each => !parts.promoted.includes(each))
+  const isOtherwise = Object.entries(created).some(([name, at]) => parts.created[name] !== at)
+  // What it has seen itself counts; where that is nothing, what others have seen is better.
+  const isBlank = parts.watched.lastRound === null && seen?.url != null && seen.url === parts.url
+  if (stopped.length + raised.length === 0 && !isOtherwise && !isBlank) return false
+  state.change({
+    revoked: { ...parts.revoked, ...revoked },
+    promoted: [...parts.promoted, ...raised],
+    created: { ...parts.created, ...created },
+    ...(isBlank && { watched: seen.watched, published: seen.published }),
+  })
+  if (stopped.length + raised.length > 0) state.saveNow()
+  for (const thumbprint of stopped)
+    log.error({ environment, thumbprint }, 'key revoked by another broker')
+  for (const thumbprint of raised)
+    log.info({ environment, thumbprint }, 'standby promoted by another broker')
+  return true
+}

@@ -1,0 +1,168 @@
+import type { KeyFacts } from './key-facts.ts'
+import type { Ledger, ReplicaReport } from './retirement.ts'
+import type { KeyState } from './state.ts'
+import type { OpenState } from './state-keeper.ts'
+import { EXCUSED_AFTER } from './waves.ts'
+
+/** What each replica tells the others of itself. Times are milliseconds since the epoch. */
+export interface Report extends ReplicaReport {
+  /** Of the process alone: a state folder that was copied has the same id. */
+  instance: string
+  /** From when on its ledger is complete. */
+  since: number
+  /** By thumbprint. */
+  lastSigned: Readonly<Record<string, number>>
+  /** Thumbprints of the keys that it can sign with. */
+  usable: readonly string[]
+  /** Thumbprints of the keys of which it knows, and will know after a restart, that they were revoked. */
+  acknowledged: readonly string[]
+  /** It has ended in peace, and signs nothing until it comes again. */
+  hasLeft: boolean
+}
+
+/** Who carries rotations on. */
+export interface Lease {
+  /** Of a process; null where it was given back. */
+  owner: string | null
+  /** Another for each owner: what an earlier one still wants to write is refused. */
+  number: number
+  /** Another for each sign of life. */
+  beat: number
+}
+
+/** What is under way, with a number that grows with each change. */
+export type Work = Pick<KeyState, 'rotations' | 'proofs' | 'withdrawals'>
+
+/** What all replicas of one environment know together. */
+export interface Posted {
+  lease: Lease | null
+  work: Work & { revision: number }
+  /** By thumbprint, for ever. */
+  revoked: KeyState['revoked']
+  /** Thumbprints of standbys that sign since a revocation. */
+  promoted: readonly string[]
+  /** By thumbprint, when each key was made: which is newer is for all to see alike. */
+  created: KeyState['created']
+  /** What one of them has seen, for one that has seen nothing yet. */
+  seen: Pick<KeyState, 'url' | 'watched' | 'published'> | null
+  /** By id. */
+  reports: Readonly<Record<string, Report>>
+}
+
+/** What a replica says of itself. Whatever a restart could forget it does not acknowledge. */
+export function reportOf(
+  keys: readonly KeyFacts[],
+  inUse: readonly string[],
+  state: Pick<OpenState, 'parts' | 'lastSigned' | 'fault'>,
+  at: number,
+): Omit<Report, 'id' | 'instance' | 'hasLeft'> {
+  const { since, revoked } = state.parts
+  const times = [...state.lastSigned.values()]
+  return {
+    ...{ at, since, inUse, lastSigned: Object.fromEntries(state.lastSigned) },
+    lastSignature: times.length === 0 ? null : Math.max(...times),
+    usable: keys
+      .filter(({ isHere, revokedAt }) => isHere && revokedAt === null)
+      .map(({ thumbprint }) => thumbprint),
+    acknowledged: state.fault() === null ? Object.keys(revoked) : [],
+  }
+}
+
+export const NO_WORK: Posted['work'] = {
+  ...{ revision: 0, rotations: [], proofs: {}, withdrawals: [] },
+}
+
+/** Milliseconds: longer than any report matters. */
+const KEPT_FOR = 31 * 24 * 60 * 60 * 1000
+/** Milliseconds after which nobody knows any more what a replica signs with. */
+const STALE_AFTER = 5 * 60 * 1000
+
+/**
+ * What two know together, in whatever order they come: nothing that was posted is lost by a store that forgets. Of a
+ * revocation and of the making of a key the first word stays, since it is what was told.
+ */
+export function joined(first: Posted, second: Posted): Posted {
+  return {
+    lease: laterLease(first.lease, second.lease),
+    work: second.work.revision > first.work.revision ? second.work : first.work,
+    revoked: { ...second.revoked, ...first.revoked },
+    promoted: [...new Set([...first.promoted, ...second.promoted])],
+    created: { ...second.created, ...first.created },
+    seen: laterSeen(first.seen, second.seen),
+    reports: laterReports(first.reports, second.reports),
+  }
+}
+
+function laterLease(first: Lease | null, second: Lease | null): Lease | null {
+  if (first === null || second === null) return first ?? second
+  const isLater =
+    second.number > first.number || (second.number === first.number && second.beat > first.beat)
+  return isLater ? second : first
+}
+
+const laterSeen = (first: Posted['seen'], second: Posted['seen']): Posted['seen'] =>
+  (second?.watched.lastTold ?? 0) > (first?.watched.lastTold ?? 0) ? second : first
+
+function laterReports(first: Posted['reports'], second: Posted['reports']): Posted['reports'] {
+  const reports = { ...first }
+  for (const [id, report] of Object.entries(second))
+    if (report.at >= (first[id]?.at ?? 0)) reports[id] = report
+  return reports
+}
+
+/** Without the reports that matter to nobody any more. */
+export const withoutOld = (reports: Posted['reports'], now: number): Posted['reports'] =>
+  Object.fromEntries(Object.entries(reports).filter(([, { at }]) => now - at < KEPT_FOR))
+
+/** Whether it may sign any moment, as far as is known: it was heard of lately, and has not ended. */
+export const counts = ({ at, lastSignature, hasLeft }: Report, now: number): boolean =>
+  !hasLeft && now - Math.max(at, lastSignature ?? 0) < EXCUSED_AFTER
+
+/**
+ * What was signed by all replicas together. Of one that has been silent for a while nobody knows which key it signs
+ * with.
+ */
+export function ledgerOf(
+  own: Pick<Ledger, 'since' | 'lastSigned'>,
+  others: readonly Report[],
+  now: number,
+): Ledger {
+  const lastSigned: Record<string, number> = { ...own.lastSigned }
+  for (const each of others)
+    for (const [thumbprint, at] of Object.entries(each.lastSigned))
+      lastSigned[thumbprint] = Math.max(at, lastSigned[thumbprint] ?? 0)
+  return {
+    since: Math.max(own.since, ...others.map(({ since }) => since)),
+    lastSigned,
+    replicas: others
+      .filter(({ hasLeft }) => !hasLeft)
+      .map(each => (isStale(each.at, now) ? { ...each, inUse: [] } : each)),
+  }
+}
+
+/**
+ * Whether every other replica can sign with the key. Who is silent for long is not waited for: without the new key it
+ * would keep the old one from retirement when it comes again.
+ */
+export const canAllSign = (others: readonly Report[], thumbprint: string, now: number): boolean =>
+  others.every(
+    ({ at, hasLeft, usable }) => hasLeft || isStale(at, now) || usable.includes(thumbprint),
+  )
+
+const isStale = (at: number, now: number): boolean => now - at >= STALE_AFTER
+
+/** Whether a replica that counts knows of the revocation. */
+export interface Acknowledgement {
+  id: string
+  at: number
+  isGiven: boolean
+}
+
+export const acknowledgements = (
+  reports: readonly Report[],
+  thumbprint: string,
+  now: number,
+): Acknowledgement[] =>
+  reports
+    .filter(each => counts(each, now))
+    .map(({ id, at, acknowledged }) => ({ id, at, isGiven: acknowledged.includes(thumbprint) }))
