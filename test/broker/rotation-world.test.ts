@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { BROKER_CLI, run } from '../support/processes.ts'
+import { startRedis } from '../support/redis.ts'
 import { type RotationWorld, rotationWorld } from '../support/rotation-world.ts'
 
 const [MINUTE, HOUR] = [60, 3600]
@@ -23,8 +24,12 @@ async function until(world: RotationWorld, isSo: () => boolean): Promise<void> {
 const signing = ({ handOuts }: RotationWorld): string => handOuts.at(-1)?.kid ?? ''
 
 test('three rotations by the schedule and one revocation in real processes: no refused assertion, no failed hand-out', async () => {
-  const world = await rotationWorld({ rotation: { every: 1, standby: true } })
+  const world = await rotationWorld({
+    redis: await startRedis(),
+    rotation: { every: 1, standby: true },
+  })
   await world.start('a')
+  await world.start('b')
   await world.pass(MINUTE)
   for (let rotation = 1; rotation <= 3; rotation++) {
     const before = signing(world)
@@ -45,6 +50,7 @@ test('three rotations by the schedule and one revocation in real processes: no r
   await world.pass(MINUTE)
   expect(signing(world)).toBe(standby)
   await until(world, () => !world.ci.live().includes(leaked))
+  for (const name of ['a', 'b'])
   expect(world.refused()).toEqual([])
   expect(world.handOuts.filter(({ status }) => status !== 200)).toEqual([])
 })

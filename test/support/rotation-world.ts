@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createClient } from 'redis'
 import { onTestFinished } from 'vitest'
 import { stringify } from 'yaml'
 import { secretHash } from '../../broker/access/secrets.ts'
@@ -17,6 +19,7 @@ import { type MovedBroker, startMoved } from './moved-process.ts'
 import { Pages } from './pages.ts'
 import { freePort } from './processes.ts'
 import { type PublisherCi, publisherCi } from './publisher-ci.ts'
+import type { Redis } from './redis.ts'
 import { basic, PATIENT, SECRET } from './world.ts'
 
 const PATH = 'nonprod/.well-known/jwks.json'
@@ -61,6 +64,8 @@ export interface RotationWorld {
 }
 
 export interface WorldOptions {
+  /** What brokers share, whose time is moved too. */
+  redis?: Redis
   rotation?: Partial<NonNullable<ConfigFile['rotation']>>
   edit?: (file: ConfigFile) => void
 }
@@ -75,6 +80,7 @@ export async function rotationWorld(options: WorldOptions = {}): Promise<Rotatio
   const folder = folderWith({ 'ca.pem': authority.ca })
   for (const name of ['private', 'standby']) mkdirSync(join(folder, name), { mode: 0o700 })
   writeFileSync(join(folder, 'github.token'), 'a-secret-token', { mode: 0o600 })
+  writeFileSync(join(folder, 'shared.secret'), randomBytes(32), { mode: 0o600 })
   const { kid: firstKid } = generateKey(
     { alg: ALG, bits: 0, privateFolder: join(folder, 'private') },
     {
@@ -101,6 +107,7 @@ export async function rotationWorld(options: WorldOptions = {}): Promise<Rotatio
     await Promise.all([...brokers.values()].map(each => each.stop('SIGKILL')))
     await Promise.all([...epics, github, pages].map(each => each.stop()))
   })
+  const age = options.redis ? await agerOf(options.redis) : async () => {}
   const configFor = async (name: string): Promise<string> => {
     const issuer = `http://127.0.0.1:${await freePort()}`
     issuers.set(name, issuer)
@@ -132,6 +139,7 @@ export async function rotationWorld(options: WorldOptions = {}): Promise<Rotatio
   const move = async (seconds: number): Promise<void> => {
     clock.advance(seconds)
     github.now = clock.now()
+    await age(seconds * 1000)
     await Promise.all([...brokers.values()].map(each => each.moveTo(clock.now())))
   }
   return {
@@ -158,6 +166,17 @@ export async function rotationWorld(options: WorldOptions = {}): Promise<Rotatio
       return existsSync(place) ? readdirSync(place).filter(name => name.endsWith('.jwk.json')) : []
     },
   }
+}
+
+/** Takes so many milliseconds off the life of all that is in the store, as if they had passed there. */
+async function agerOf({ url }: Redis): Promise<(milliseconds: number) => Promise<unknown>> {
+  const client = createClient({ url })
+  await client.connect()
+  onTestFinished(() => client.destroy())
+  const script = `for _, key in ipairs(redis.call('keys', '*')) do
+    redis.call('pexpire', key, math.max(0, redis.call('pttl', key) - ARGV[1]))
+  end`
+  return milliseconds => client.eval(script, { arguments: [`${milliseconds}`] })
 }
 
 function firstCommit(folder: string, baseUrl: string): Record<string, string> {
@@ -188,6 +207,7 @@ function configFile(
     epics,
     rotation,
     edit,
+    redis,
   }: { url: string; github: GitHubServer; epics: LocalEpic[] } & WorldOptions,
 ): ConfigFile {
   const upstream = (epic: LocalEpic | undefined, clientId: string) => ({
@@ -207,6 +227,7 @@ function configFile(
       github: { repository: REPOSITORY, tokenFile: 'github.token', baseUrl: github.url },
       ...rotation,
     },
+    ...(redis && { sharedCache: { url: redis.url, secrets: ['shared.secret'] } }),
     upstreams: {
       a: upstream(epics[0], 'app'),
       b: upstream(epics[1], 'app'),
