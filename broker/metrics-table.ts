@@ -103,4 +103,14 @@ export const METRICS = {
     labels: ['environment'],
     help: 'When a look at the live set could last tell anything, in seconds since the epoch; 0 for never, absent where nobody looks.',
   },
+  lockstep_brokers: {
+    type: 'gauge',
+    labels: ['environment'],
+    help: 'Brokers on the same store that were heard of in the last five minutes, this one counted; absent without `sharedCache`.',
+  },
+  lockstep_revocations_unacknowledged: {
+    type: 'gauge',
+    labels: ['environment'],
+    help: 'Revocations that another broker has not acknowledged, so that it may still sign with the key; absent without `sharedCache`.',
+  },
 } as const satisfies Record<string, Row>

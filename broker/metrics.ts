@@ -144,11 +144,18 @@ function openGauges(registry: Registry): { show: (status: Status) => void } {
   const live = gauge('lockstep_key_live')
   const signsFor = gauge('lockstep_key_upstreams')
   const setSeen = gauge('lockstep_key_set_seen_timestamp_seconds')
-  const showKeys = ({ environment, jwksUrl, lastTold, alarms, keys }: EnvironmentStatus): void => {
+  const brokers = gauge('lockstep_brokers')
+  const unheard = gauge('lockstep_revocations_unacknowledged')
+  const showKeys = (shown: EnvironmentStatus): void => {
+    const { environment, jwksUrl, lastTold, alarms, replicas, keys } = shown
     for (const name of ALARM_CODES)
       alarm.set({ environment, alarm: name }, alarms.some(({ code }) => code === name) ? 1 : 0)
     if (jwksUrl !== null)
       setSeen.set({ environment }, lastTold === null ? 0 : Date.parse(lastTold) / 1000)
+    if (replicas !== null) {
+      brokers.set({ environment }, replicas.heard)
+      unheard.set({ environment }, replicas.unacknowledged)
+    }
     // The kid of a key that is not here is made by whoever publishes it: such keys are no series.
     for (const { kid, liveSince, signsFor: count } of keys.filter(({ here }) => here)) {
       if (jwksUrl !== null) live.set({ environment, kid }, liveSince === null ? 0 : 1)
@@ -172,7 +179,7 @@ function openGauges(registry: Registry): { show: (status: Status) => void } {
     show: ({ configRefused: refused, upstreams, keys }) => {
       configRefused.set(refused === null ? 0 : 1)
       for (const each of [state, lastSuccess, skew, breaker, remaining, key, keySince]) each.reset()
-      for (const each of [alarm, live, signsFor, setSeen]) each.reset()
+      for (const each of [alarm, live, signsFor, setSeen, brokers, unheard]) each.reset()
       upstreams.forEach(showOne)
       keys.forEach(showKeys)
     },

@@ -4,6 +4,7 @@ import { type Clock, remaining } from './clock.ts'
 import type { Config, ConfigError } from './config.ts'
 import type { ErrorCode } from './errors.ts'
 import type { EnvironmentKeys, Hand } from './keys/environment.ts'
+import type { Standing } from './keys/replicas.ts'
 import type { Because } from './keys/rotation.ts'
 import type { Refused } from './recent-refusals.ts'
 import type { TokenCache } from './tokens/cache.ts'
@@ -66,6 +67,8 @@ export interface EnvironmentStatus {
   lastTold: string | null
   /** What should not be, the gravest first. */
   alarms: { code: AlarmCode; since: string; about: readonly string[] }[]
+  /** Brokers that share the store and are heard of, and revocations that they have not acknowledged; null where none is shared. */
+  replicas: { heard: number; unacknowledged: number } | null
   keys: KeyStatus[]
 }
 
@@ -158,7 +161,7 @@ function standingOf(
 
 function keysOf(
   environment: Environment,
-  { situation, state, alarms }: EnvironmentKeys,
+  { situation, state, alarms, standings }: EnvironmentKeys,
   { config, handOf }: StatusPorts,
 ): EnvironmentStatus {
   const { keys, watched } = situation()
@@ -171,6 +174,7 @@ function keysOf(
     ...{ environment, jwksUrl: url },
     ...{ lastRound: isoIfAny(watched.lastRound), lastTold: isoIfAny(watched.lastTold) },
     alarms: alarms().map(({ code, since, about }) => ({ code, since: iso(since), about })),
+    replicas: countOf(standings()),
     keys: keys.map(({ kid, thumbprint, alg, role, isHere, created, revokedAt }) => ({
       ...{ kid, thumbprint, alg, role, here: isHere, created: iso(created) },
       liveSince: isoIfAny(watched.sightings[thumbprint]?.liveSince),
@@ -179,6 +183,12 @@ function keysOf(
       signsFor: counts.get(thumbprint)?.length ?? 0,
     })),
   }
+}
+
+function countOf(all: readonly Standing[]): EnvironmentStatus['replicas'] {
+  if (all.length === 0) return null
+  const heard = all.filter(({ is }) => is === 'here' || is === 'heard').length
+  return { heard, unacknowledged: all.reduce((sum, { lacks }) => sum + lacks.length, 0) }
 }
 
 function stateOf(lastSuccess: number | null, failures: number): UpstreamStatus['state'] {

@@ -67,11 +67,30 @@ export function keysCommands(program: Command, terminal: Terminal): void {
     .action(async (kid: string, given: Given & { reason: string }) => {
       const { reason } = given
       const order = { kid, reason }
-      const revoked = (await orderDaemon(adminOf(given), '/keys/revoke', order)) as Revoked
+      const ask = async () => (await orderDaemon(adminOf(given), '/keys/revoke', order)) as Revoked
+      const revoked = await heard(ask, terminal)
       if (given.json) terminal.printJson(revoked)
-      else terminal.print(revokedReport(revoked))
-      if (!revoked.isSaved || revoked.upstreams.some(each => each.kid === null)) terminal.fail()
+      else terminal.print(revokedReport(revoked, terminal.now()))
+      const isDone = revoked.isSaved && !isUnheard(revoked) && revoked.untold === null
+      if (!isDone || revoked.upstreams.some(each => each.kid === null)) terminal.fail()
     })
+}
+
+/** Milliseconds for which the other brokers are waited for, who look every five seconds; and between two questions. */
+const [PATIENCE, PAUSE] = [12_000, 1_000]
+
+const isUnheard = ({ replicas }: Revoked): boolean => replicas.some(({ isGiven }) => !isGiven)
+
+/** Ordered again, a revocation does nothing twice, and says who has acknowledged it by now. */
+async function heard(ask: () => Promise<Revoked>, { elapsed, wait }: Terminal): Promise<Revoked> {
+  let revoked = await ask()
+  for (const began = elapsed(); isUnheard(revoked) && elapsed() - began < PATIENCE; ) {
+    await wait(PAUSE)
+    const { promoted, begun } = revoked
+    const again = await ask()
+    revoked = { ...again, promoted, begun: [...begun, ...again.begun] }
+  }
+  return revoked
 }
 
 const environmentArgument = (program: Command) =>

@@ -7,7 +7,7 @@ import { asPublished, factsOf, isAwaiting, namesAfter, settingsOf } from './know
 import type { GuardSettings } from './proof.ts'
 import { type Attempt, afterAttempt, hasNews } from './records.ts'
 import { openReplica, type Replica } from './replica.ts'
-import { reportOf } from './replicas.ts'
+import { reportOf, type Standing, standings } from './replicas.ts'
 import { inUseBy } from './retirement.ts'
 import { type Because, type Choice, chooseFor, type Situation } from './rotation.ts'
 import { afterRound, NOTHING_SEEN } from './sightings.ts'
@@ -79,6 +79,8 @@ export interface EnvironmentKeys extends Omit<Replica, 'fault'> {
   promote: (thumbprint: string) => void
   /** Whether a key here is to become live or proven, or one that was revoked is to go. */
   isAwaiting: () => boolean
+  /** This replica and the others; none where nothing is shared. */
+  standings: () => Standing[]
   situation: () => Situation
   state: () => KeyState
   alarms: () => readonly Alarm[]
@@ -259,6 +261,7 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
       decide()
     },
     isAwaiting: () => isAwaiting(situation()),
+    standings: () => standings(replica.id(), replica.others(), state.parts, now()),
     situation,
     state: state.whole,
     alarms: alarms.list,

@@ -104,11 +104,13 @@ export function openOrders(ports: Ports): Orders {
     revoke: async (name, reason) => {
       const { environment, keys, key } = find(name)
       judgeReason(key, reason)
+      const isFirst = key.revokedAt === null
       const isSaved = keys.revoke(key.thumbprint, reason)
       const promoted = promoteFor(key, keys)
       const { begun, untold } = await replace(key, keys, rules(), newId)
       const at = keys.state().revoked[key.thumbprint]?.at ?? keys.situation().now
-      log.error({ environment, kid: key.kid, promoted, isSaved, untold }, 'key revoked')
+      if (isFirst || promoted.length > 0)
+        log.error({ environment, kid: key.kid, promoted, isSaved, untold }, 'key revoked')
       hurry(environment)
       const { watched, now } = keys.situation()
       return {

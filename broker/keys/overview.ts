@@ -4,6 +4,7 @@ import type { EnvironmentKeys } from './environment.ts'
 import { type KeyStateName, keyStates, type Wait } from './key-states.ts'
 import type { Note } from './notes.ts'
 import type { Step } from './plan.ts'
+import type { Standing } from './replicas.ts'
 import type { Rotation } from './state.ts'
 import { planFor } from './withdraw.ts'
 
@@ -12,12 +13,24 @@ export interface KeyOverview {
   environment: Environment
   jwksUrl: string | null
   keys: KeyLine[]
+  /** The brokers that share the store; none where none is shared. */
+  replicas: ReplicaLine[]
   rotations: (Pick<Rotation, 'id' | 'alg' | 'role' | 'because' | 'proposal'> & {
     asked: string
     kid: string | null
   })[]
   /** What is to be done next. */
   steps: StepLine[]
+}
+
+export interface ReplicaLine {
+  id: string
+  is: Standing['is']
+  heardAt: string
+  /** It carries rotations on. */
+  rotates: boolean
+  /** Kids of keys that were revoked, of which it has not acknowledged that. */
+  lacks: string[]
 }
 
 export interface KeyLine {
@@ -49,6 +62,8 @@ export function overviewOf(
   return [...environments].map(([environment, keys]) => {
     const { url, rotations } = keys.state()
     const kids = new Map(keys.situation().keys.map(({ thumbprint, kid }) => [thumbprint, kid]))
+    const kidOf = (thumbprint: string): string => kids.get(thumbprint) ?? thumbprint
+    const holder = keys.holder()
     return {
       ...{ environment, jwksUrl: url },
       keys: keyStates(planFor(keys)).map(({ key, state, since: at, signsFor, waitsFor }) => ({
@@ -57,9 +72,12 @@ export function overviewOf(
         signsFor: signsFor.length,
         waitsFor: waitsFor.map(each => ({ ...each, until: isoOrNull(each.until) })),
       })),
+      replicas: keys.standings().map(({ id, is, heardAt, lacks }) => ({
+        ...{ id, is, heardAt: iso(heardAt), rotates: id === holder, lacks: lacks.map(kidOf) },
+      })),
       rotations: rotations.map(({ id, alg, role, because, proposal, asked, made }) => ({
         ...{ id, alg, role, because, proposal, asked: iso(asked) },
-        kid: made === null ? null : (kids.get(made) ?? made),
+        kid: made === null ? null : kidOf(made),
       })),
       steps: steps(environment).map(step => lineOf(step, noteOf(environment, step), says)),
     }

@@ -166,3 +166,42 @@ export const acknowledgements = (
   reports
     .filter(each => counts(each, now))
     .map(({ id, at, acknowledged }) => ({ id, at, isGiven: acknowledged.includes(thumbprint) }))
+
+/** How a replica does, as another one knows it. */
+export interface Standing {
+  id: string
+  /** Milliseconds since the epoch. */
+  heardAt: number
+  /** `silent`: not heard of for some minutes. `gone`: nobody waits for it any more. */
+  is: 'here' | 'heard' | 'silent' | 'left' | 'gone'
+  /** Thumbprints of keys that were revoked, of which it has not acknowledged that. */
+  lacks: readonly string[]
+}
+
+/** This replica and the others; none where nothing is shared. */
+export function standings(
+  own: string | null,
+  others: readonly Report[],
+  { revoked }: Pick<KeyState, 'revoked'>,
+  now: number,
+): Standing[] {
+  if (own === null) return []
+  const stops = Object.keys(revoked)
+  return [
+    { id: own, heardAt: now, is: 'here', lacks: [] },
+    ...others
+      .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+      .map((each): Standing => {
+        const { id, at, acknowledged } = each
+        const isWaitedFor = counts(each, now)
+        const lacks = stops.filter(name => isWaitedFor && !acknowledged.includes(name))
+        return { id, heardAt: at, is: bearing(each, now), lacks }
+      }),
+  ]
+}
+
+function bearing(report: Report, now: number): Standing['is'] {
+  if (report.hasLeft) return 'left'
+  if (!counts(report, now)) return 'gone'
+  return isStale(report.at, now) ? 'silent' : 'heard'
+}

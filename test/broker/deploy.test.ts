@@ -131,6 +131,11 @@ const CASES: Record<string, { fires: Series; rests: Series }> = {
   LockstepKeyUnproven: alarm('guard_unproven', 15),
   LockstepKeySetUnseen: alarm('watch_failing', 15),
   LockstepKeyNamedOtherwise: alarm('key_published_otherwise', 15),
+  LockstepRevocationUnheard: {
+    fires: { [up('lockstep_revocations_unacknowledged', 'environment="nonprod"')]: '0x28 1x30' },
+    rests: { [up('lockstep_revocations_unacknowledged', 'environment="nonprod"')]: '0x29 1x30' },
+  },
+  LockstepStoreAway: alarm('store_away', 5),
   LockstepStateNotSaved: alarm('state_not_saved', 5),
   LockstepFault: {
     fires: { [up(REQUESTS, 'service="billing",outcome="internal"')]: '_x25 1x30' },

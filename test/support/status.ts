@@ -46,7 +46,7 @@ export const keyStatus = (parts: Partial<KeyStatus> = {}): KeyStatus => ({
 export const environmentStatus = (parts: Partial<EnvironmentStatus> = {}): EnvironmentStatus => ({
   ...{ environment: 'production', jwksUrl: 'https://keys.example.com/jwks.json' },
   ...{ lastRound: '2026-11-25T11:59:00.000Z', lastTold: '2026-11-25T11:59:00.000Z' },
-  ...{ alarms: [], keys: [] },
+  ...{ alarms: [], replicas: null, keys: [] },
   ...parts,
 })
 
