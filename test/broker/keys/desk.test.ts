@@ -46,7 +46,7 @@ test('but not once that key is revoked', () => {
   const before = upstream()
   made.take(generation('first', [before]))
   made.take(generation('second', []))
-  made.environments().get('nonprod')?.revoke('print-first', 'lost')
+  made.environments().get('nonprod')?.revoke('print-first', 'lost', null)
   expect(() => made.signerFor(before)).toThrow(BrokerError)
 })
 

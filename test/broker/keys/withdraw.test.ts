@@ -46,7 +46,7 @@ test('it is made once: what is repeated is the same, letter by letter', async ()
 test('a key that is revoked meanwhile goes for that reason, and needs no release', async () => {
   const room = await switched()
   await withdrawalOf(old(room), room.keys)
-  room.keys.revoke(old(room).thumbprint, 'leaked')
+  room.keys.revoke(old(room).thumbprint, 'leaked', null)
   expect(await withdrawalOf(old(room), room.keys)).toMatchObject({
     ...{ reason: 'leaked', release: null, at: room.clock.now() },
   })
