@@ -23,7 +23,7 @@ export interface PublisherCi {
   step: () => Promise<void>
   /** Kids that were deployed last. */
   live: () => readonly string[]
-  /** A pull request is open, or a deployment is to come. */
+  /** A pull request is open, or a deployment is to come, or there was one within the last two hours. */
   isBusy: () => boolean
 }
 
@@ -40,6 +40,7 @@ export function publisherCi({ github, pages, ca, now }: Surroundings): Publisher
   const seen = new Map<number, number>()
   let waiting: { sha: string; due: number } | null = null
   let live: readonly string[] = []
+  let deployedAt = now()
   let nth = 0
   const deploy = (sha: string): void => {
     const artifact = withFolder(github.git.files('main'), folder => {
@@ -51,7 +52,8 @@ export function publisherCi({ github, pages, ca, now }: Surroundings): Publisher
     })
     pages.deploy(artifact, { staleEdge: STALE_EDGE })
     live = publicKeysIn(github.git.files('main')).map(({ jwk }) => jwk.kid)
-    const created_at = `${new Date(now()).toISOString().slice(0, 19)}Z`
+    deployedAt = now()
+    const created_at = `${new Date(deployedAt).toISOString().slice(0, 19)}Z`
     github.deployments.unshift({
       ...{ id: ++nth, sha, environment: 'github-pages' },
       statuses: [{ state: 'success', created_at }],
@@ -66,7 +68,10 @@ export function publisherCi({ github, pages, ca, now }: Surroundings): Publisher
   deploy(main())
   return {
     live: () => live,
-    isBusy: () => waiting !== null || github.pulls.some(({ state }) => state === 'open'),
+    isBusy: () =>
+      waiting !== null ||
+      now() - deployedAt < 2 * 60 * 60_000 ||
+      github.pulls.some(({ state }) => state === 'open'),
     step: async () => {
       if (waiting !== null && waiting.due <= now()) {
         deploy(waiting.sha)

@@ -48,11 +48,12 @@ export interface RotationWorld {
   ci: PublisherCi
   epics: LocalEpic[]
   brokers: Map<string, MovedBroker>
-  firstKid: string
   /** A broker of that name, begun or begun again. */
   start: (name: string, kill?: Readonly<Record<string, string>>) => Promise<void>
   /** So much later everybody has done what is due, and every service has asked every broker. */
   pass: (seconds: number) => Promise<HandOut[]>
+  /** The service asks that broker for a token of that upstream now. */
+  ask: (broker: string, upstream: string) => Promise<HandOut>
   /** All hand-outs so far. */
   handOuts: HandOut[]
   /** The refusals in the logs of the EHRs, with their true reasons. */
@@ -81,7 +82,7 @@ export async function rotationWorld(options: WorldOptions = {}): Promise<Rotatio
   for (const name of ['private', 'standby']) mkdirSync(join(folder, name), { mode: 0o700 })
   writeFileSync(join(folder, 'github.token'), 'a-secret-token', { mode: 0o600 })
   writeFileSync(join(folder, 'shared.secret'), randomBytes(32), { mode: 0o600 })
-  const { kid: firstKid } = generateKey(
+  generateKey(
     { alg: ALG, bits: 0, privateFolder: join(folder, 'private') },
     {
       ...{ keys: join(folder, 'keys'), environment: 'nonprod', url },
@@ -124,16 +125,16 @@ export async function rotationWorld(options: WorldOptions = {}): Promise<Rotatio
     })
     await reply.text()
     const kid = lastKid(join(folder, `${broker}.ndjson`))
+    handOuts.push({ broker, upstream, status: reply.status, kid })
     return { broker, upstream, status: reply.status, kid }
   }
   /** Who is first has the token from the EHR, in turn. */
   const askAll = async (): Promise<HandOut[]> => {
     const asked: HandOut[] = []
     const names = [...brokers.keys()]
-    if (handOuts.length % 4 > 0) names.reverse()
+    if (handOuts.length % (4 * names.length) > 0) names.reverse()
     for (const upstream of ['a', 'b'])
       for (const broker of names) asked.push(await ask(broker, upstream))
-    handOuts.push(...asked)
     return asked
   }
   const move = async (seconds: number): Promise<void> => {
@@ -143,7 +144,7 @@ export async function rotationWorld(options: WorldOptions = {}): Promise<Rotatio
     await Promise.all([...brokers.values()].map(each => each.moveTo(clock.now())))
   }
   return {
-    ...{ folder, clock, github, pages, ci, epics, brokers, firstKid, handOuts },
+    ...{ folder, clock, github, pages, ci, epics, brokers, handOuts, ask },
     start: async (name, kill) => {
       if (!existsSync(join(folder, `${name}.yaml`))) await configFor(name)
       brokers.set(name, await startMoved(folder, `${name}.yaml`, clock.now(), kill))
