@@ -8,6 +8,7 @@ import {
   NO_WORK,
   type Posted,
   type Report,
+  standings,
   withoutOld,
 } from '../../../broker/keys/replicas.ts'
 import { NOTHING_SEEN } from '../../../broker/keys/sightings.ts'
@@ -112,6 +113,25 @@ test('who counts has acknowledged a revocation or not', () => {
     ['b', true],
     ['c', false],
   ])
+})
+
+test('each broker is heard of, silent, ended or gone, and lacks what it has not acknowledged while it is waited for', () => {
+  const revoked = { k: { at: 1, reason: 'leaked' } }
+  const others = [
+    report('e', { at: NOW - 30 * HOUR }),
+    report('d', { hasLeft: true }),
+    report('c', { at: NOW - HOUR }),
+    report('b', { acknowledged: ['k'] }),
+  ]
+  const all = standings('a', others, { revoked }, NOW)
+  expect(all.map(({ id, is, lacks }) => [id, is, lacks.length])).toEqual([
+    ['a', 'here', 0],
+    ['b', 'heard', 0],
+    ['c', 'silent', 1],
+    ['d', 'left', 0],
+    ['e', 'gone', 0],
+  ])
+  expect(standings(null, [], { revoked }, NOW)).toEqual([])
 })
 
 test('a report that matters to nobody goes after a month', () => {
