@@ -51,15 +51,18 @@ test('three rotations by the schedule and one revocation in real processes: no r
   }
   const leaked = signing(world)
   const standby = world.ci.live().find(kid => kid !== leaked)
-  const revoked = await run(
+  const revoked = run(
     BROKER_CLI,
     ['revoke', leaked, '--config', 'a.yaml', '--reason', 'laptop stolen', '--json'],
     { cwd: world.folder },
   )
-  expect([revoked.code, revoked.stderr]).toEqual([0, ''])
-  // Which has a token of that key, and has heard nothing yet.
+  await expect
+    .poll(() => Object.keys(world.state('a').revoked), { timeout: 60_000 })
+    .not.toEqual([])
+  // It looks before it signs.
   expect(await world.ask('b', 'quiet')).toMatchObject({ status: 200, kid: standby })
   await world.pass(MINUTE)
+  expect(await revoked).toMatchObject({ code: 0, stderr: '' })
   expect(signing(world)).toBe(standby)
   expect(openPulls(world)).toContainEqual(expect.stringMatching(/^Retire/))
   await until(world, () => !world.ci.live().includes(leaked))
