@@ -22,7 +22,7 @@ function die(): never {
 const ours = process.env['KILL_IN'] ?? '/keys-pipeline/'
 const { KILL_PATH: path, KILL_TEXT: text = '' } = process.env
 
-/** What was renamed there. */
+/** What was renamed or linked to there. */
 const isAwaited = (to: unknown): boolean =>
   path !== undefined &&
   new RegExp(path).test(String(to)) &&
@@ -45,7 +45,7 @@ function wrap(name: string, original: Call): Call {
       die()
     }
     const result = original(...args)
-    if (name === 'renameSync' && isAwaited(args[1])) die()
+    if (['renameSync', 'linkSync'].includes(name) && isAwaited(args[1])) die()
     return result
   }
 }
