@@ -201,7 +201,7 @@ async function after(
 
 async function withdraw(key: KeyFacts, room: Room): Promise<Done> {
   const { environment, keys, ports } = room
-  const withdrawal = await withdrawalOf(key, keys)
+  const withdrawal = await withdrawalOf(key, keys, 'holder')
   const publisher = ports.publisher()
   if (publisher === null)
     return waiting('publish_by_hand', {

@@ -6,7 +6,7 @@ import { carryOut, type StepPorts } from './carry-out.ts'
 import type { EnvironmentKeys } from './environment.ts'
 import { type Notes, openNotes, type Pace } from './notes.ts'
 import { planSteps, type Step } from './plan.ts'
-import type { Work } from './replicas.ts'
+import { counts, type Work } from './replicas.ts'
 import { nextRotations, type RotationRules } from './wishes.ts'
 import { planFor } from './withdraw.ts'
 
@@ -51,7 +51,8 @@ export function openController(ports: Ports): Controller {
   const isLostIn = (keys: EnvironmentKeys) => {
     for (const { thumbprint } of keys.situation().keys) missing.delete(thumbprint)
     // It was made by another broker, in a folder of its own.
-    for (const { usable } of keys.others()) for (const each of usable) missing.delete(each)
+    for (const each of keys.others())
+      if (counts(each, clock().wall)) for (const name of each.usable) missing.delete(name)
     return (thumbprint: string): boolean => {
       const since = missing.get(thumbprint) ?? clock()
       missing.set(thumbprint, since)

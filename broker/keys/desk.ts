@@ -72,13 +72,14 @@ export interface Desk {
 
 export function openDesk(ports: Ports): Desk {
   const environments = new Map<Environment, EnvironmentKeys>()
+  const owner = ports.newName()
   let current: Generation = { keys: new Map(), held: new Map(), upstreams: new Map() }
   // A request ends under the generation that it began with, though its upstream be gone by then.
   const last = new WeakMap<Upstream, SigningKey>()
   const open = (name: Environment): EnvironmentKeys => {
     const known = environments.get(name)
     if (known) return known
-    const { drawerOf, boardOf, ...rest } = ports
+    const { drawerOf, boardOf, ...rest } = { ...ports, owner }
     const own = { name, drawer: drawerOf(name), board: boardOf(name) }
     const opened = openEnvironment({ ...rest, ...own })
     environments.set(name, opened)

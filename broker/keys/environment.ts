@@ -8,7 +8,6 @@ import type { GuardSettings } from './proof.ts'
 import { type Attempt, afterAttempt, hasNews } from './records.ts'
 import { openReplica, type Replica } from './replica.ts'
 import { reportOf, type Standing, standings } from './replicas.ts'
-import { inUseBy } from './retirement.ts'
 import { type Because, type Choice, chooseFor, type Situation } from './rotation.ts'
 import { afterRound, NOTHING_SEEN } from './sightings.ts'
 import type { SigningKey } from './signing-keys.ts'
@@ -52,7 +51,8 @@ interface Ports {
   /** Where the brokers that share a store tell each other; null where none is shared. */
   board: Board | null
   wait: (milliseconds: number) => Promise<void>
-  /** Unlike any other in any broker. */
+  /** Of this process, and a new one, unlike any other in any broker. */
+  owner: string
   newName: () => string
   /** The key that an upstream is known to have accepted last, from elsewhere; milliseconds since the epoch. */
   past: (upstream: string) => { kid: string; at: number } | null
@@ -163,19 +163,9 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
   }
   const choices = (): Map<string, Choice | null> =>
     new Map([...hands].map(([id, hand]) => [id, choiceIn(hand, facts)]))
-  /** Who is not signed for any more, or never was to any end, brings no key back. */
-  const inUse = (): string[] =>
-    inUseBy(
-      choices(),
-      new Map(
-        [...state.records].filter(
-          ([id, { accepted }]) => upstreams.has(id) && Object.keys(accepted).length > 0,
-        ),
-      ),
-    )
   const replica = openReplica({
     ...{ ...ports, state, environment: name },
-    report: () => reportOf(facts, inUse(), state, now()),
+    report: () => reportOf({ facts, choices: choices(), upstreams }, state, now()),
     mayLead: () => state.parts.url !== null && state.parts.watched.lastTold !== null,
     onNews: () => {
       gather()

@@ -133,7 +133,7 @@ export function openOrders(ports: Ports): Orders {
           ...(until > 0 && { until: new Date(until).toISOString() }),
         })
       }
-      const { release } = await withdrawalOf(key, keys)
+      const { release } = await withdrawalOf(key, keys, 'anyone')
       if (release === null) throw new BrokerError('releaser_missing', { kid: key.kid })
       return { environment, kid: key.kid, release }
     },

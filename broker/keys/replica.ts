@@ -4,7 +4,7 @@ import type { Log } from './alarms.ts'
 import type { Board } from './board.ts'
 import {
   joined,
-  type Lease,
+  leaseAfter,
   NO_WORK,
   type Posted,
   type Report,
@@ -50,6 +50,8 @@ interface Ports {
   wait: (milliseconds: number) => Promise<void>
   log: Log
   environment: string
+  /** Of this process: it outlives neither an end nor a copy of the state. */
+  owner: string
   /** Unlike any other in any broker; begins with what people know the machine by. */
   newName: () => string
   /** What it says of itself. */
@@ -89,13 +91,11 @@ function alone({ state }: Ports): Replica {
 }
 
 function amongOthers(ports: Ports, board: Board): Replica {
-  const { state, clock, wait, newName } = ports
+  const { state, clock, wait, owner, newName } = ports
   const began = clock().wall
-  /** Of this process: it outlives neither an end nor a copy of the state. */
-  const owner = newName()
   // What was under way before there were others goes on.
   const hasWork = state.parts.rotations.length + state.parts.withdrawals.length > 0
-  let own = state.parts.shared ?? { id: newName(), revision: hasWork ? 1 : 0 }
+  let own = state.parts.shared ?? { id: owner, revision: hasWork ? 1 : 0 }
   let known: Posted = NOTHING
   /** Since when the lease has not changed, and when it was last known to be ours. */
   let unchangedSince: Instant = clock()
@@ -106,19 +106,26 @@ function amongOthers(ports: Ports, board: Board): Replica {
 
   const holds = (): boolean =>
     known.lease?.owner === owner && heldAt !== null && remaining(heldAt, LEASE, clock()) > 0
-  const mine = (): Posted => {
-    const { url, watched, published, revoked, promoted, created } = state.parts
-    const { rotations, proofs, withdrawals } = state.parts
-    return joined(known, {
-      ...{ lease: null, revoked, promoted, created },
-      work: { revision: own.revision, rotations, proofs, withdrawals },
-      seen: holds() ? { url, watched, published } : null,
-      reports: { [own.id]: { ...ports.report(), id: own.id, instance: owner, hasLeft } },
-    })
+  const others = (): Report[] => Object.values(known.reports).filter(({ id }) => id !== own.id)
+  /** What stands there, with all that is known here and this one's own last word. */
+  const withMine = (posted: Posted | null): Posted => {
+    const { revoked, promoted, created, rotations, proofs, withdrawals } = state.parts
+    const { url, watched, published } = state.parts
+    const work = { revision: own.revision, rotations, proofs, withdrawals }
+    const all = [posted, known, { ...NOTHING, revoked, promoted, created, work }]
+      .filter(each => each !== null)
+      .reduce(joined)
+    const since = Math.max(state.parts.since, ...others().map(each => each.since))
+    const report = { ...ports.report(), id: own.id, instance: owner, hasLeft }
+    return {
+      ...all,
+      ...(holds() && { seen: { url, watched, published, since } }),
+      reports: { ...all.reports, [own.id]: report },
+    }
   }
   const adopt = (posted: Posted): void => {
     const before = known.lease
-    known = joined(known, posted)
+    known = joined(posted, known)
     if (before?.number !== known.lease?.number || before?.beat !== known.lease?.beat)
       unchangedSince = clock()
     const twin = posted.reports[own.id]
@@ -131,21 +138,12 @@ function amongOthers(ports: Ports, board: Board): Replica {
     if (own !== state.parts.shared) state.change({ shared: own })
     if (learn(known, ports)) ports.onNews()
   }
-  const leaseAfter = (lease: Lease | null): Lease | null => {
-    const isOurs = lease?.owner === owner
-    if (hasLeft || !ports.mayLead())
-      return isOurs ? { ...lease, owner: null, beat: lease.beat + 1 } : lease
-    if (isOurs) return { ...lease, beat: lease.beat + 1 }
-    const isFree =
-      lease === null || lease.owner === null || remaining(unchangedSince, LEASE, clock()) <= 0
-    return isFree ? { owner, number: (lease?.number ?? 0) + 1, beat: 0 } : lease
-  }
   const post = async (change: (all: Posted) => Posted): Promise<void> => {
     for (let nth = 1; nth <= MOST_TRIES; nth++) {
       const sheet = await board.read()
       if (sheet.posted) adopt(sheet.posted)
       const at = clock()
-      const next = change(joined(sheet.posted ?? NOTHING, mine()))
+      const next = change(withMine(sheet.posted))
       if (await board.replace(sheet, next)) {
         if (next.lease?.owner === owner) heldAt = at
         adopt(next)
@@ -168,7 +166,10 @@ function amongOthers(ports: Ports, board: Board): Replica {
   }
   const report = (all: Posted): Posted => ({
     ...all,
-    lease: leaseAfter(all.lease),
+    lease: leaseAfter(all.lease, {
+      ...{ owner, mayLead: !hasLeft && ports.mayLead() },
+      isForsaken: remaining(unchangedSince, LEASE, clock()) <= 0,
+    }),
     reports: withoutOld(all.reports, clock().wall),
   })
   const keep: Replica['keep'] = async (change, by) => {
@@ -198,7 +199,7 @@ function amongOthers(ports: Ports, board: Board): Replica {
     holder: () =>
       Object.values(known.reports).find(({ instance }) => instance === known.lease?.owner)?.id ??
       null,
-    others: () => Object.values(known.reports).filter(({ id }) => id !== own.id),
+    others,
     id: () => own.id,
     fault: () => faults.read ?? faults.post,
     leave: async () => {
@@ -225,7 +226,11 @@ function learn(
     revoked: { ...parts.revoked, ...revoked },
     promoted: [...parts.promoted, ...raised],
     created: { ...parts.created, ...created },
-    ...(isBlank && { watched: seen.watched, published: seen.published }),
+    ...(isBlank && {
+      ...{ watched: seen.watched, published: seen.published },
+      // Who signed before with a state that is lost has said so here, or is waited for.
+      since: Math.min(parts.since, seen.since),
+    }),
   })
   if (stopped.length + raised.length > 0) state.saveNow()
   for (const thumbprint of stopped)

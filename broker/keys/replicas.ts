@@ -1,5 +1,6 @@
 import type { KeyFacts } from './key-facts.ts'
-import type { Ledger, ReplicaReport } from './retirement.ts'
+import { inUseBy, type Ledger, type ReplicaReport } from './retirement.ts'
+import type { Choice } from './rotation.ts'
 import type { KeyState } from './state.ts'
 import type { OpenState } from './state-keeper.ts'
 import { EXCUSED_AFTER } from './waves.ts'
@@ -43,25 +44,37 @@ export interface Posted {
   promoted: readonly string[]
   /** By thumbprint, when each key was made: which is newer is for all to see alike. */
   created: KeyState['created']
-  /** What one of them has seen, for one that has seen nothing yet. */
-  seen: Pick<KeyState, 'url' | 'watched' | 'published'> | null
+  /** What the holder has seen, and from when on all is known that was signed: for one that has seen nothing yet. */
+  seen: Pick<KeyState, 'url' | 'watched' | 'published' | 'since'> | null
   /** By id. */
   reports: Readonly<Record<string, Report>>
 }
 
-/** What a replica says of itself. Whatever a restart could forget it does not acknowledge. */
+/**
+ * What a replica says of itself. Whatever a restart could forget it does not acknowledge. Who is not signed for any more,
+ * or never was to any end, brings no key back.
+ */
 export function reportOf(
-  keys: readonly KeyFacts[],
-  inUse: readonly string[],
-  state: Pick<OpenState, 'parts' | 'lastSigned' | 'fault'>,
+  known: {
+    facts: readonly KeyFacts[]
+    choices: ReadonlyMap<string, Choice | null>
+    upstreams: ReadonlyMap<string, unknown>
+  },
+  state: Pick<OpenState, 'records' | 'lastSigned' | 'fault'> & {
+    parts: Pick<KeyState, 'since' | 'revoked'>
+  },
   at: number,
 ): Omit<Report, 'id' | 'instance' | 'hasLeft'> {
   const { since, revoked } = state.parts
   const times = [...state.lastSigned.values()]
+  const records = [...state.records].filter(
+    ([id, { accepted }]) => known.upstreams.has(id) && Object.keys(accepted).length > 0,
+  )
   return {
-    ...{ at, since, inUse, lastSigned: Object.fromEntries(state.lastSigned) },
+    ...{ at, since, inUse: inUseBy(known.choices, new Map(records)) },
+    ...{ lastSigned: Object.fromEntries(state.lastSigned) },
     lastSignature: times.length === 0 ? null : Math.max(...times),
-    usable: keys
+    usable: known.facts
       .filter(({ isHere, revokedAt }) => isHere && revokedAt === null)
       .map(({ thumbprint }) => thumbprint),
     acknowledged: state.fault() === null ? Object.keys(revoked) : [],
@@ -78,8 +91,9 @@ const KEPT_FOR = 31 * 24 * 60 * 60 * 1000
 const STALE_AFTER = 5 * 60 * 1000
 
 /**
- * What two know together, in whatever order they come: nothing that was posted is lost by a store that forgets. Of a
- * revocation and of the making of a key the first word stays, since it is what was told.
+ * What stands on the board together with what one remembers: nothing that was posted is lost by a store that forgets.
+ * Where both know something it is what stands there: of a revocation and of the making of a key the first word, and of
+ * each replica its own last word, whatever the clocks say.
  */
 export function joined(first: Posted, second: Posted): Posted {
   return {
@@ -88,8 +102,8 @@ export function joined(first: Posted, second: Posted): Posted {
     revoked: { ...second.revoked, ...first.revoked },
     promoted: [...new Set([...first.promoted, ...second.promoted])],
     created: { ...second.created, ...first.created },
-    seen: laterSeen(first.seen, second.seen),
-    reports: laterReports(first.reports, second.reports),
+    seen: first.seen ?? second.seen,
+    reports: { ...second.reports, ...first.reports },
   }
 }
 
@@ -100,14 +114,15 @@ function laterLease(first: Lease | null, second: Lease | null): Lease | null {
   return isLater ? second : first
 }
 
-const laterSeen = (first: Posted['seen'], second: Posted['seen']): Posted['seen'] =>
-  (second?.watched.lastTold ?? 0) > (first?.watched.lastTold ?? 0) ? second : first
-
-function laterReports(first: Posted['reports'], second: Posted['reports']): Posted['reports'] {
-  const reports = { ...first }
-  for (const [id, report] of Object.entries(second))
-    if (report.at >= (first[id]?.at ?? 0)) reports[id] = report
-  return reports
+/** As its holder, or who would be that, leaves it. `isForsaken`: there was no sign of life for long. */
+export function leaseAfter(
+  lease: Lease | null,
+  { owner, mayLead, isForsaken }: { owner: string; mayLead: boolean; isForsaken: boolean },
+): Lease | null {
+  if (lease?.owner === owner)
+    return { ...lease, owner: mayLead ? owner : null, beat: lease.beat + 1 }
+  const isFree = lease === null || lease.owner === null || isForsaken
+  return mayLead && isFree ? { owner, number: (lease?.number ?? 0) + 1, beat: 0 } : lease
 }
 
 /** Without the reports that matter to nobody any more. */

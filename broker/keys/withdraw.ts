@@ -38,9 +38,13 @@ export function holdsFor(key: KeyFacts, keys: Seen): Hold[] {
  * The withdrawal of a key, with what the publisher wants for it: a release by a key that stays, or the reason of its
  * revocation. Made once and kept, so that whatever is repeated says the same, letter by letter.
  *
- * Refused: `releaser_missing`, `file_not_written` and `store_away` where it cannot be kept.
+ * Refused: `releaser_missing`, and what `keep` refuses.
  */
-export async function withdrawalOf(key: KeyFacts, keys: Keys): Promise<Withdrawal> {
+export async function withdrawalOf(
+  key: KeyFacts,
+  keys: Keys,
+  by: 'anyone' | 'holder',
+): Promise<Withdrawal> {
   const { revoked, withdrawals } = keys.state()
   const before = withdrawals.find(({ thumbprint }) => thumbprint === key.thumbprint)
   const revocation = revoked[key.thumbprint]
@@ -54,7 +58,7 @@ export async function withdrawalOf(key: KeyFacts, keys: Keys): Promise<Withdrawa
     const now = all.find(({ thumbprint }) => thumbprint === key.thumbprint)
     kept = now && isOf(now, revocation) ? now : next
     return { withdrawals: withOne(all, kept) }
-  }, 'anyone')
+  }, by)
   return kept
 }
 

@@ -145,7 +145,8 @@ test('a broker with nothing of its own begins with what the others have seen', a
   await pass(5, a, b)
   const c = await fleet.open('c')
   expect(c.keys.handOf('a')).toMatchObject({ key: { kid: FIRST }, because: 'newest' })
-  expect(c.keys.state().created).toEqual(a.keys.state().created)
+  const { created, since } = a.keys.state()
+  expect(c.keys.state()).toMatchObject({ created, since })
 })
 
 test('a key is proposed when every broker can sign with it', async () => {
@@ -161,6 +162,15 @@ test('a key is proposed when every broker can sign with it', async () => {
   for (let count = 0; count < 2; count++) await pass(5, second)
   await pass(5, first)
   expect(server().pulls).toHaveLength(1)
+})
+
+test('of a broker whose clock was set back the last word counts, not the latest time', async () => {
+  const [a, b] = await pair()
+  await a.orders.revoke(FIRST, 'leaked')
+  fleet.clock.setWallBy(-3600)
+  await b.keys.sync()
+  await a.keys.sync()
+  expect(a.keys.standings()).toMatchObject([{ is: 'here' }, { is: 'heard', lacks: [] }])
 })
 
 test('a state folder that was copied is no second broker under the same name', async () => {

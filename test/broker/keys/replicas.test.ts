@@ -1,17 +1,19 @@
 import { describe, expect, test } from 'vitest'
+import { type KeyFacts, NO_RECORD } from '../../../broker/keys/key-facts.ts'
 import {
   acknowledgements,
   canAllSign,
   counts,
   joined,
+  leaseAfter,
   ledgerOf,
   NO_WORK,
   type Posted,
   type Report,
+  reportOf,
   standings,
   withoutOld,
 } from '../../../broker/keys/replicas.ts'
-import { NOTHING_SEEN } from '../../../broker/keys/sightings.ts'
 
 const HOUR = 60 * 60 * 1000
 const NOW = 1000 * HOUR
@@ -32,22 +34,12 @@ const work = (revision: number): Partial<Posted> => ({ work: { ...NO_WORK, revis
 const lease = (number: number, beat = 0): Partial<Posted> => ({
   lease: { owner: `${number}`, number, beat },
 })
-const seen = (lastTold: number): Partial<Posted> => ({
-  seen: { url: 'u', watched: { ...NOTHING_SEEN, lastTold }, published: {} },
-})
-
 describe('of what two know the later counts, in whatever order they meet', () => {
   test.each<[string, Partial<Posted>, Partial<Posted>]>([
     ['work', work(1), work(2)],
     ['a lease', lease(1, 9), lease(2)],
     ['a sign of life', lease(1), lease(1, 1)],
     ['the first lease', {}, lease(1)],
-    ['what was seen', seen(1), seen(2)],
-    [
-      'a report',
-      { reports: { a: report('a', { at: 1 }) } },
-      { reports: { a: report('a', { at: 2 }) } },
-    ],
   ])('%s', (_, before, after) => {
     expect(joined(posted(before), posted(after))).toEqual(posted(after))
     expect(joined(posted(after), posted(before))).toEqual(posted(after))
@@ -66,6 +58,27 @@ test('a revocation and a promotion never go, and of a revocation and of a key’
     revoked: { k: { at: 1, reason: 'leaked' }, l: { reason: 'lost' } },
     ...{ promoted: ['s', 't'], created: { k: 5, l: 6 } },
   })
+})
+
+test('a lease is renewed and given back by its holder, and taken by another where it is free or forsaken', () => {
+  const held = { owner: 'a', number: 3, beat: 7 }
+  const by = (owner: string, mayLead = true, isForsaken = false) => ({ owner, mayLead, isForsaken })
+  expect(leaseAfter(held, by('a'))).toEqual({ ...held, beat: 8 })
+  expect(leaseAfter(held, by('a', false))).toEqual({ ...held, owner: null, beat: 8 })
+  expect(leaseAfter(held, by('b'))).toEqual(held)
+  expect(leaseAfter(held, by('b', false, true))).toEqual(held)
+  const next = { owner: 'b', number: 4, beat: 0 }
+  expect(leaseAfter(held, by('b', true, true))).toEqual(next)
+  expect(leaseAfter({ ...held, owner: null }, by('b'))).toEqual(next)
+  expect(leaseAfter(null, by('b'))).toEqual({ ...next, number: 1 })
+  expect(leaseAfter(null, by('b', false))).toBeNull()
+})
+
+test('of each broker what stands on the board is its last word; what the board has forgotten comes again', () => {
+  const board = { a: report('a', { at: 1 }) }
+  const memory = { a: report('a', { at: 2 }), b: report('b') }
+  const { reports } = joined(posted({ reports: board }), posted({ reports: memory }))
+  expect(reports).toEqual({ a: board.a, b: memory.b })
 })
 
 test('a broker is waited for until it has been silent and has signed nothing for 29 hours, or has left', () => {
@@ -132,6 +145,51 @@ test('each broker is heard of, silent, ended or gone, and lacks what it has not 
     ['e', 'gone', 0],
   ])
   expect(standings(null, [], { revoked }, NOW)).toEqual([])
+})
+
+test('a report has what signs now and what signed last where that may come back, and no promise that a restart breaks', () => {
+  const key = (thumbprint: string, parts: Partial<KeyFacts> = {}): KeyFacts => ({
+    ...{ thumbprint, kid: thumbprint, alg: 'ES256', created: 0, role: 'signer' },
+    ...{ isHere: true, revokedAt: null },
+    ...parts,
+  })
+  const facts = [
+    key('new'),
+    key('old'),
+    key('lost', { revokedAt: 1 }),
+    key('far', { isHere: false }),
+  ]
+  const record = (inUse: string, accepted: Record<string, number>) => ({
+    ...NO_RECORD,
+    inUse,
+    accepted,
+  })
+  const known = {
+    facts,
+    choices: new Map([['a', { key: key('new'), because: 'newest' as const }]]),
+    upstreams: new Map([
+      ['a', {}],
+      ['never', {}],
+    ]),
+  }
+  const state = (fault: string | null) => ({
+    parts: { since: 5, revoked: { lost: { at: 1, reason: 'leaked' } } } as never,
+    records: new Map([
+      ['a', record('old', { old: 1 })],
+      ['never', record('x', {})],
+      ['unknown', record('y', { y: 1 })],
+    ]),
+    lastSigned: new Map([
+      ['old', 7],
+      ['new', 9],
+    ]),
+    fault: () => fault,
+  })
+  expect(reportOf(known, state(null), NOW)).toEqual({
+    ...{ at: NOW, since: 5, inUse: ['new', 'old'], lastSigned: { old: 7, new: 9 } },
+    ...{ lastSignature: 9, usable: ['new', 'old'], acknowledged: ['lost'] },
+  })
+  expect(reportOf(known, state('ENOSPC'), NOW).acknowledged).toEqual([])
 })
 
 test('a report that matters to nobody goes after a month', () => {

@@ -91,7 +91,10 @@ class World {
     for (const [at, replica] of this.#replicas.entries()) {
       this.#repeat(every.look, () => replica.look())
       for (const restart of replicas[at]?.restarts ?? [])
-        events.at(BEGIN + restart.at, () => replica.restart(restart.loses))
+        events.at(BEGIN + restart.at, () => {
+          const others = this.#replicas.filter(each => each !== replica)
+          replica.restart(restart.loses, others)
+        })
     }
     for (const [at, hospital] of this.#hospitals.entries())
       this.#visit(hospital, this.#drawn.traffic[at] ?? HOUR)
