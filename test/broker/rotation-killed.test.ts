@@ -60,7 +60,9 @@ async function killed(world: RotationWorld, what: string, kill: Kill): Promise<v
   expect(signal, what).toBe('SIGKILL')
 }
 
-test('the daemon, killed at each step of a rotation and started again, goes on with no second key and no second pull request', async () => {
+test('the daemon, killed at each step of a rotation and started again, goes on with no second key and no second pull request', {
+  timeout: 600_000,
+}, async () => {
   const world = await rotationWorld({
     rotation: { every: 1 },
     edit: file => Object.assign(file.keys.nonprod ?? {}, { guard: GUARD }),

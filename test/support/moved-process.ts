@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { BROKER_MAIN, PROJECT, type Running, start } from './processes.ts'
 
 /** Node's options for a process whose time stands at MOVED_NOW until it is moved. */
-export const MOVED = ['--import', join(PROJECT, 'test', 'support', 'moved-time.ts')]
+const MOVED = ['--import', join(PROJECT, 'test', 'support', 'moved-time.ts')]
 
 /** A broker whose time is moved. */
 export interface MovedBroker extends Running {

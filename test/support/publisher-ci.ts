@@ -1,12 +1,14 @@
 import { join } from 'node:path'
+import { Command } from 'commander'
+import { policyCommand } from '../../keys-pipeline/commands/policy.ts'
+import type { Told } from '../../keys-pipeline/errors.ts'
 import { build } from '../../keys-pipeline/pipeline.ts'
 import { readTemplates } from '../../keys-pipeline/read.ts'
 import { readSettings } from '../../keys-pipeline/settings.ts'
 import { type GitHubServer, REPOSITORY } from './github-server.ts'
 import { asIs, folderWith, withFolder } from './keys.ts'
-import { MOVED } from './moved-process.ts'
 import { type Pages, pack } from './pages.ts'
-import { KEYS_CLI, PROJECT, run } from './processes.ts'
+import { PROJECT } from './processes.ts'
 import { publicKeysIn } from './rotation-engine.ts'
 
 interface Surroundings {
@@ -62,8 +64,8 @@ export function publisherCi({ github, pages, ca, now }: Surroundings): Publisher
   const main = (): string => github.git.refs.get('heads/main') ?? ''
   const judge = async (head: string): Promise<void> => {
     const folder = folderWith({ ...github.git.files(head), 'ca.pem': ca })
-    const { code, stdout, stderr } = await policy(folder, { github, now })
-    if (code !== 0) throw new Error(`policy refuses ${head}: ${stdout}${stderr}`)
+    const findings = await policy(folder, { github, now })
+    if (findings.length > 0) throw new Error(`${head}: ${JSON.stringify(findings)}`)
   }
   deploy(main())
   return {
@@ -93,18 +95,31 @@ export function publisherCi({ github, pages, ca, now }: Surroundings): Publisher
   }
 }
 
-function policy(folder: string, { github, now }: Pick<Surroundings, 'github' | 'now'>) {
+/** `keys policy`, as the workflow runs it; the findings. */
+async function policy(
+  folder: string,
+  { github, now }: Pick<Surroundings, 'github' | 'now'>,
+): Promise<readonly Told[]> {
+  const findings: Told[] = []
+  const nothing = (): void => {}
+  const program = new Command()
+  policyCommand(program, {
+    ...{ print: nothing, note: nothing, printJson: nothing, notice: nothing },
+    ...{ onStop: nothing, onReopen: nothing, every: () => nothing },
+    fail: found => void findings.push(...found),
+    github: { token: 'a-token', baseUrl: github.url },
+    ...{ path: asIs, show: asIs, home: folder, project: folder },
+    ...{ now, elapsed: () => performance.now() },
+  })
   const place = join(folder, 'keys-pipeline')
-  return run(
-    KEYS_CLI,
+  await program.parseAsync(
     [
       ...['policy', '--keys', join(place, 'keys'), '--settings', join(place, 'publisher.yaml')],
       ...['--repository', REPOSITORY, '--ca', join(folder, 'ca.pem')],
+      // Of a workflow in which these tests run.
       ...['--output', join(folder, 'output'), '--summary', join(folder, 'summary')],
     ],
-    {
-      env: { GITHUB_API_URL: github.url, GITHUB_TOKEN: 'token', MOVED_NOW: `${now()}` },
-      nodeOptions: MOVED,
-    },
+    { from: 'user' },
   )
+  return findings
 }
