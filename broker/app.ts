@@ -104,7 +104,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
   const sharing = openSharing(config.sharedCache, ports)
   const { shared } = sharing
   const desk = openDesk({
-    ...{ clock, log, wait, drawerOf: ports.states.drawerOf },
+    ...{ clock, chance, log, wait, drawerOf: ports.states.drawerOf },
     boardOf: name => shared && openBoard({ ...shared, name }),
     newName: () => `${ports.host}-${randomUUID().slice(0, 8)}`,
     past: id => {
@@ -197,7 +197,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
   // A broker that asked before it is connected would call EHRs for what others have, and know of no revocation.
   app.addHook('onReady', async () => {
     await sharing.opened
-    await desk.sync()
+    await desk.meet()
   })
   app.addHook('onClose', async () => {
     // A caller that went away may have left its story half told: it is recorded all the same.

@@ -25,7 +25,7 @@ export async function examineUpstream(
   const quiet = { info: () => {}, warn: () => {}, error: () => {} }
   const desk = openDesk({
     ...{ clock, log: quiet, drawerOf: readOnly(config.state), onSwitched: () => {} },
-    ...{ boardOf: () => null, wait: async () => {}, newName: randomUUID },
+    ...{ boardOf: () => null, wait: async () => {}, chance: () => 0, newName: randomUUID },
     past: id => {
       const { lastSuccess: at, acceptedKid: kid } = known.get(id) ?? NO_PAST
       return at === null || kid === null ? null : { at, kid }

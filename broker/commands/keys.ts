@@ -77,7 +77,7 @@ export function keysCommands(program: Command, terminal: Terminal): void {
 }
 
 /** Milliseconds for which the other brokers are waited for, who look every five seconds; and between two questions. */
-const [PATIENCE, PAUSE] = [12_000, 1_000]
+const [PATIENCE, PAUSE] = [8_000, 500]
 
 const isUnheard = ({ replicas }: Revoked): boolean => replicas.some(({ isGiven }) => !isGiven)
 

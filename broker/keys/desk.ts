@@ -35,6 +35,8 @@ interface Ports {
   /** Where brokers that share a store tell each other; null where none is shared. */
   boardOf: (environment: Environment) => Board | null
   wait: (milliseconds: number) => Promise<void>
+  /** 0 to 1. */
+  chance: () => number
   /** Unlike any other in any broker. */
   newName: () => string
   /** The key that an upstream is known to have accepted last, from elsewhere; milliseconds since the epoch. */
@@ -58,8 +60,8 @@ export interface Desk {
   accepted: () => Map<string, { kid: string; at: number }>
   watchings: () => ReadonlyMap<Environment, Watching>
   seen: (environment: Environment, seen: Seen) => void
-  /** Hears of the other brokers, and tells them of this one; to be called before the first signature. */
-  sync: () => Promise<void>
+  /** Hears of the other brokers, and tells them of this one, before the first signature; an answer may be late once. */
+  meet: () => Promise<void>
   /** To be called every few seconds. */
   tick: () => Promise<void>
   /** Those that the config has. */
@@ -69,6 +71,8 @@ export interface Desk {
   /** Saves what is known. */
   close: () => void
 }
+
+const MOST_TRIES = 3
 
 export function openDesk(ports: Ports): Desk {
   const environments = new Map<Environment, EnvironmentKeys>()
@@ -97,8 +101,9 @@ export function openDesk(ports: Ports): Desk {
     isCurrent(upstream)
       ? (environments.get(upstream.environment)?.handOf(upstream.id) ?? null)
       : null
-  const sync = async (): Promise<void> => {
-    await Promise.all([...environments.values()].map(each => each.sync()))
+  const sync = async (): Promise<boolean> => {
+    const known = await Promise.all([...environments.values()].map(each => each.sync()))
+    return known.every(Boolean)
   }
   return {
     take: generation => {
@@ -149,7 +154,9 @@ export function openDesk(ports: Ports): Desk {
         ),
       ),
     seen: (environment, seen) => environments.get(environment)?.seen(seen),
-    sync,
+    meet: async () => {
+      for (let tries = 0; tries < MOST_TRIES; tries++) if (await sync()) return
+    },
     tick: async () => {
       await sync()
       for (const each of environments.values()) each.tick()

@@ -51,6 +51,8 @@ interface Ports {
   /** Where the brokers that share a store tell each other; null where none is shared. */
   board: Board | null
   wait: (milliseconds: number) => Promise<void>
+  /** 0 to 1. */
+  chance: () => number
   /** Of this process, and a new one, unlike any other in any broker. */
   owner: string
   newName: () => string

@@ -191,8 +191,10 @@ async function replace(
     return { begun, untold: null }
   } catch (error) {
     const { code, facts } = asBrokerError(error)
-    // What cannot be saved here is said already.
-    return { begun: [], untold: code === 'store_away' ? `${facts['reason']}` : null }
+    // Where nothing is shared it is begun all the same, and that it is not saved is said already.
+    return code === 'store_away'
+      ? { begun: [], untold: `${facts['reason']}` }
+      : { begun, untold: null }
   }
 }
 

@@ -37,7 +37,7 @@ export interface Replica {
   others: () => readonly Report[]
   /** Its id; null where nothing is shared. */
   id: () => string | null
-  /** Why the others cannot be read, or cannot hear of this one; null where they can. */
+  /** Why for a while the others cannot be read, or cannot hear of this one; null where they can. */
   fault: () => string | null
   /** The others need not wait for it. */
   leave: () => Promise<void>
@@ -48,6 +48,8 @@ interface Ports {
   state: OpenState
   clock: Clock
   wait: (milliseconds: number) => Promise<void>
+  /** 0 to 1. */
+  chance: () => number
   log: Log
   environment: string
   /** Of this process: it outlives neither an end nor a copy of the state. */
@@ -65,7 +67,14 @@ interface Ports {
 /** Milliseconds without a sign of life after which another carries rotations on. */
 const LEASE = 30_000
 /** Others may post at the same moment, and one of them always gets on. Milliseconds. */
-const [MOST_TRIES, RETRY] = [20, 10]
+const [MOST_TRIES, RETRY, LONGEST_RETRY] = [60, 10, 200]
+/** Milliseconds without an answer after which the store is said to be away: one that is late once is no news. */
+const PATIENCE = 10_000
+
+interface Fault {
+  reason: string
+  since: Instant
+}
 
 const NOTHING: Posted = {
   ...{ lease: null, work: NO_WORK, revoked: {}, promoted: [], created: {} },
@@ -100,7 +109,7 @@ function amongOthers(ports: Ports, board: Board): Replica {
   /** Since when the lease has not changed, and when it was last known to be ours. */
   let unchangedSince: Instant = clock()
   let heldAt: Instant | null = null
-  const faults: { read: string | null; post: string | null } = { read: null, post: null }
+  const faults: { read: Fault | null; post: Fault | null } = { read: null, post: null }
   let hasLeft = false
   state.change({ shared: own })
 
@@ -149,7 +158,8 @@ function amongOthers(ports: Ports, board: Board): Replica {
         adopt(next)
         return
       }
-      await wait(RETRY * nth)
+      // All of them tick at the same second.
+      await wait(Math.min(RETRY * nth, LONGEST_RETRY) * (0.5 + ports.chance()))
     }
     throw Object.assign(new Error('others post without end'), { code: 'BUSY' })
   }
@@ -160,7 +170,8 @@ function amongOthers(ports: Ports, board: Board): Replica {
       faults.read = null
       faults[what] = null
     } catch (error) {
-      faults[what] = (error as NodeJS.ErrnoException).code ?? 'AWAY'
+      const { code: reason = 'AWAY' } = error as NodeJS.ErrnoException
+      faults[what] = { reason, since: faults[what]?.since ?? clock() }
     }
     return faults[what] === null
   }
@@ -182,7 +193,7 @@ function amongOthers(ports: Ports, board: Board): Replica {
         return report({ ...all, work: { ...work, ...change(work), revision: revision + 1 } })
       }),
     )
-    if (!isKept) throw new BrokerError('store_away', { reason: faults.post ?? 'AWAY' })
+    if (!isKept) throw new BrokerError('store_away', { reason: faults.post?.reason ?? 'AWAY' })
     if (isRefused) throw new BrokerError('rotation_elsewhere')
     state.saveNow()
   }
@@ -201,7 +212,10 @@ function amongOthers(ports: Ports, board: Board): Replica {
       null,
     others,
     id: () => own.id,
-    fault: () => faults.read ?? faults.post,
+    fault: () =>
+      [faults.read, faults.post].find(
+        each => each !== null && remaining(each.since, PATIENCE, clock()) <= 0,
+      )?.reason ?? null,
     leave: async () => {
       hasLeft = true
       await reaching('post', () => post(report))

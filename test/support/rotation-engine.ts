@@ -79,6 +79,7 @@ export function openEngine(options: EngineOptions): Engine {
     ...{ name: 'nonprod', clock: clock.clock, log: logs, past: () => null, onSwitched: () => {} },
     drawer: states.drawerOf('nonprod'),
     ...{ board: options.board ?? null, wait: milliseconds => wait(milliseconds) },
+    chance: Math.random,
     owner: `${options.state ?? 'one'}-${randomUUID()}`,
     newName: () => `${options.state ?? 'one'}-${randomUUID()}`,
   })

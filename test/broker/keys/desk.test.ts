@@ -16,7 +16,7 @@ const RULES = {
 function desk() {
   const clock = movedClock()
   return openDesk({
-    ...{ boardOf: () => null, wait: async () => {}, newName: () => 'one' },
+    ...{ boardOf: () => null, wait: async () => {}, chance: () => 0, newName: () => 'one' },
     ...{ clock: clock.clock, log: quiet, past: () => null, onSwitched: () => {} },
     drawerOf: () => ({ load: () => null, save: () => {} }),
   })

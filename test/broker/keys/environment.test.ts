@@ -37,7 +37,7 @@ function room(
   let switches = 0
   const keys = openEnvironment({
     ...{ name: 'nonprod', clock: clock.clock },
-    ...{ board: null, wait: async () => {}, owner: 'one', newName: () => 'two' },
+    ...{ board: null, wait: async () => {}, chance: () => 0, owner: 'one', newName: () => 'two' },
     log: { info: log('info'), warn: log('warn'), error: log('error') },
     drawer: {
       load: () => structuredClone(drawer.saved),

@@ -42,6 +42,33 @@ test('a draft that a killed process left is no key, and is written over', async 
   expect(readdirSync(folder)).toEqual([FILE])
 })
 
+test('of two that make the key of one rotation at the same moment the first one’s is the key of both', async () => {
+  const folder = privateFolder()
+  const place = { folder, passphrase: null }
+  let first = ''
+  const second = await makeKey(
+    place,
+    { id: 'r', alg: 'ES256' },
+    {
+      ...{ makePair: newPairBeside, writer: 'second' },
+      mayWrite: async () => {
+        first = await make(folder)
+      },
+    },
+  )
+  expect(second).toBe(first)
+  expect(readdirSync(folder)).toEqual([FILE])
+})
+
+test('who may not write any more leaves nothing behind', async () => {
+  const folder = privateFolder()
+  const late = { ...HAND, mayWrite: () => Promise.reject(new Error('late')) }
+  await expect(
+    makeKey({ folder, passphrase: null }, { id: 'r', alg: 'ES256' }, late),
+  ).rejects.toThrow('late')
+  expect(readdirSync(folder)).toEqual([])
+})
+
 describe('a file under the name of the rotation that is no key is refused, and nothing of it is told', () => {
   test.each(['{"d":"secret"', '{"kty":"EC","d":"secret"}', '"secret"', ''])('%j', text => {
     const folder = folderWith({ [FILE]: text })

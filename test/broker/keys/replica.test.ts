@@ -1,7 +1,9 @@
 import { cpSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import type { MakePair } from '../../../broker/keys/make-key.ts'
 import { openPublisher } from '../../../broker/keys/publish.ts'
+import { newPairBeside } from '../../../keys-pipeline/key-pair.ts'
 import { boardIn } from '../../support/boards.ts'
 import { type MovedClock, movedClock } from '../../support/clock.ts'
 import { githubForEach, REPOSITORY, UNPACED } from '../../support/github-server.ts'
@@ -16,7 +18,7 @@ interface Fleet {
   clock: MovedClock
   folder: string
   /** Another broker that shares the folder of keys and the store. */
-  open: (name: string) => Promise<Engine>
+  open: (name: string, makePair?: MakePair) => Promise<Engine>
 }
 
 let fleet: Fleet
@@ -25,10 +27,10 @@ beforeEach(async () => {
   server().git.commit(committed(folder))
   const access = { repository: REPOSITORY, baseUrl: server().url, fetch: globalThis.fetch }
   const publisher = openPublisher({ ...access, throttle: UNPACED.throttle }, async () => 'a-token')
-  const open = async (name: string): Promise<Engine> => {
+  const open: Fleet['open'] = async (name, makePair = newPairBeside) => {
     const engine = openEngine({
       ...{ folder, clock, publisher, state: name, board: await boardIn(redis), isBlind: true },
-      published: () => server().git.files('main'),
+      ...{ makePair, published: () => server().git.files('main') },
     })
     onTestFinished(engine.stop)
     await engine.keys.sync()
@@ -38,8 +40,8 @@ beforeEach(async () => {
 })
 
 /** Two brokers with the first key live and proven, each of which has had a token of every EHR. */
-async function pair(): Promise<[Engine, Engine]> {
-  const both: [Engine, Engine] = [await fleet.open('a'), await fleet.open('b')]
+async function pair(makePair?: MakePair): Promise<[Engine, Engine]> {
+  const both: [Engine, Engine] = [await fleet.open('a', makePair), await fleet.open('b')]
   await pass(0, ...both)
   await pass(GUARD, ...both)
   for (const each of both) each.accept()
@@ -99,6 +101,10 @@ test('while the store is away each signs on with what it knows, rings, and tells
   })
   await b.keys.heed()
   expect(signing(b)).toBe(FIRST)
+  // One answer that is late is no news.
+  expect(b.keys.alarms().map(({ code }) => code)).not.toContain('store_away')
+  fleet.clock.advance(10)
+  await b.keys.heed()
   expect(b.keys.alarms().map(({ code }) => code)).toContain('store_away')
   await expect(b.orders.rotate('nonprod', null)).rejects.toMatchObject({ code: 'store_away' })
   // Whatever it held is gone.
@@ -130,6 +136,28 @@ test('where the one that rotates is gone another goes on, and what the first sti
   await expect(first.keys.mayStill()).rejects.toMatchObject({ code: 'rotation_elsewhere' })
   await pass(5, first, second)
   expect([first.files().length, server().pulls.length]).toEqual([2, 1])
+})
+
+test('one that is held up while it makes a key makes none, since another has made it meanwhile', async () => {
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+  const [a, b] = await pair(async (...wanted) => {
+    await gate
+    return newPairBeside(...wanted)
+  })
+  expect(a.keys.holds()).toBe(true)
+  await a.orders.rotate('nonprod', null)
+  const heldUp = a.tick()
+  await pass(0, b)
+  await pass(31, b)
+  await pass(5, b)
+  open()
+  await heldUp
+  expect(a.codes()).toEqual([])
+  expect(a.files()).toHaveLength(2)
+  expect(a.told.map(({ facts }) => facts['code'])).toContain('rotation_elsewhere')
+  await pass(5, a, b)
+  expect(b.keys.state().rotations).toMatchObject([{ made: expect.any(String) }])
+  expect(a.keys.state().rotations).toEqual(b.keys.state().rotations)
 })
 
 test('one that ends in peace hands the rotations over at once', async () => {
