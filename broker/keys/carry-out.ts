@@ -43,7 +43,7 @@ const LOOK_AGAIN = 10 * MINUTE
 /**
  * One step, which is recorded when this returns. Done again it finds what it did before.
  *
- * Refused: `file_not_written`, `file_unreadable`, `proposal_failed`, `releaser_missing`, `store_away`,
+ * Refused: `file_not_written`, `file_unreadable`, `proposal_failed`, `releaser_missing`, `store_unwritable`,
  * `rotation_elsewhere`, and what EHRs refuse.
  */
 export function carryOut(

@@ -192,7 +192,7 @@ async function replace(
   } catch (error) {
     const { code, facts } = asBrokerError(error)
     // Where nothing is shared it is begun all the same, and that it is not saved is said already.
-    return code === 'store_away'
+    return code === 'store_unwritable'
       ? { begun: [], untold: `${facts['reason']}` }
       : { begun, untold: null }
   }

@@ -23,7 +23,7 @@ export interface Replica {
   /** The same, and tells the others of this one. Whether they can read it now. To be called every few seconds. */
   sync: () => Promise<boolean>
   /**
-   * For all replicas, when this returns. `holder`: only while this one carries rotations on. Refused: `store_away`,
+   * For all replicas, when this returns. `holder`: only while this one carries rotations on. Refused: `store_unwritable`,
    * `rotation_elsewhere`, and `file_not_written` where nothing is shared.
    */
   keep: (change: Change, by: 'anyone' | 'holder') => Promise<void>
@@ -193,7 +193,8 @@ function amongOthers(ports: Ports, board: Board): Replica {
         return report({ ...all, work: { ...work, ...change(work), revision: revision + 1 } })
       }),
     )
-    if (!isKept) throw new BrokerError('store_away', { reason: faults.post?.reason ?? 'AWAY' })
+    if (!isKept)
+      throw new BrokerError('store_unwritable', { reason: faults.post?.reason ?? 'AWAY' })
     if (isRefused) throw new BrokerError('rotation_elsewhere')
     state.saveNow()
   }

@@ -106,7 +106,7 @@ test('while the store is away each signs on with what it knows, rings, and tells
   fleet.clock.advance(10)
   await b.keys.heed()
   expect(b.keys.alarms().map(({ code }) => code)).toContain('store_away')
-  await expect(b.orders.rotate('nonprod', null)).rejects.toMatchObject({ code: 'store_away' })
+  await expect(b.orders.rotate('nonprod', null)).rejects.toMatchObject({ code: 'store_unwritable' })
   // Whatever it held is gone.
   await fleet.redis.start()
   await expect.poll(() => a.keys.sync()).toBe(true)
