@@ -83,10 +83,8 @@ export interface EnvironmentKeys extends Omit<Replica, 'fault'> {
   seen: (seen: Seen) => void
   /** Decides what time or others have changed, and saves what is due. */
   tick: () => void
-  /** The key signs nothing from now on, for ever; whether it was saved when this returns. */
-  revoke: (thumbprint: string, reason: string) => boolean
-  /** A standby that is to sign; saved when this returns. */
-  promote: (thumbprint: string) => void
+  /** The key signs nothing from now on, for ever, and a standby does in its place; whether it was saved when this returns. */
+  revoke: (thumbprint: string, reason: string, heir: string | null) => boolean
   /** What the publisher's record tells: by thumbprint, when keys were made, and since when they have been live. */
   learn: (told: { created?: Times; live?: Times }) => void
   /** Whether a key here is to become live or proven, or one that was revoked is to go. */
@@ -251,21 +249,17 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
       const fault = state.fault()
       alarms.set('state_not_saved', fault === null ? [] : [fault], now())
     },
-    revoke: (thumbprint, reason) => {
-      const { revoked } = state.parts
-      if (!Object.hasOwn(revoked, thumbprint)) {
-        state.change({ revoked: { ...revoked, [thumbprint]: { at: now(), reason } } })
-        gather()
-        decide()
-      }
-      state.saveNow()
-      return state.fault() === null
-    },
-    promote: thumbprint => {
-      state.change({ promoted: [...new Set([...state.parts.promoted, thumbprint])] })
-      state.saveNow()
+    revoke: (thumbprint, reason, heir) => {
+      const { revoked, promoted } = state.parts
+      // In one: between the two nobody could sign, and a process that ends there would leave it so.
+      state.change({
+        revoked: { [thumbprint]: { at: now(), reason }, ...revoked },
+        promoted: [...new Set([...promoted, ...(heir === null ? [] : [heir])])],
+      })
       gather()
       decide()
+      state.saveNow()
+      return state.fault() === null
     },
     learn: ({ created = {}, live = recorded }) => {
       recorded = live

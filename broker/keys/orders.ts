@@ -105,8 +105,9 @@ export function openOrders(ports: Ports): Orders {
       const { environment, keys, key } = find(name)
       judgeReason(key, reason)
       const isFirst = key.revokedAt === null
-      const isSaved = keys.revoke(key.thumbprint, reason)
-      const promoted = promoteFor(key, keys)
+      const heir = heirOf(key, keys)
+      const isSaved = keys.revoke(key.thumbprint, reason, heir?.thumbprint ?? null)
+      const promoted = heir === null ? [] : [heir.kid]
       const { begun, untold } = await replace(key, keys, rules(), newId)
       const at = keys.state().revoked[key.thumbprint]?.at ?? keys.situation().now
       if (isFirst || promoted.length > 0)
@@ -139,27 +140,28 @@ export function openOrders(ports: Ports): Orders {
   }
 }
 
-const signersOf = ({ alg }: KeyFacts, keys: EnvironmentKeys): KeyFacts[] =>
+const usableBeside = ({ alg, thumbprint }: KeyFacts, keys: EnvironmentKeys): KeyFacts[] =>
   keys
     .situation()
     .keys.filter(
-      each => each.alg === alg && each.isHere && each.revokedAt === null && !each.isReleased,
+      each =>
+        each.alg === alg &&
+        each.thumbprint !== thumbprint &&
+        each.isHere &&
+        each.revokedAt === null &&
+        !each.isReleased,
     )
 
-/** Where no other key of the line is live and may sign, the standby does: the one that has been live longest. */
-function promoteFor(key: KeyFacts, keys: EnvironmentKeys): string[] {
+/** Where no other key of the line is live and may sign, the standby is to: the one that has been live longest. */
+function heirOf(key: KeyFacts, keys: EnvironmentKeys): KeyFacts | null {
   const { sightings } = keys.situation().watched
   const since = ({ thumbprint }: KeyFacts): number =>
     sightings[thumbprint]?.liveSince ?? Number.POSITIVE_INFINITY
-  const usable = signersOf(key, keys)
-  if (key.role === 'standby') return []
-  if (usable.some(each => each.role === 'signer' && Number.isFinite(since(each)))) return []
-  const [standby] = usable
-    .filter(({ role }) => role === 'standby')
-    .sort((a, b) => (since(a) < since(b) ? -1 : 1))
-  if (!standby) return []
-  keys.promote(standby.thumbprint)
-  return [standby.kid]
+  if (key.role === 'standby') return null
+  const others = usableBeside(key, keys)
+  if (others.some(each => each.role === 'signer' && Number.isFinite(since(each)))) return null
+  const standbys = others.filter(({ role }) => role === 'standby')
+  return standbys.sort((a, b) => (since(a) < since(b) ? -1 : 1))[0] ?? null
 }
 
 /** What the line lacks now is begun at once, and all the other brokers know of it. */
@@ -171,7 +173,7 @@ async function replace(
 ): Promise<{ begun: readonly Rotation[]; untold: string | null }> {
   const situation = keys.situation()
   const { url } = keys.state()
-  const left = signersOf(key, keys)
+  const left = usableBeside(key, keys)
   const lacks = (role: Rotation['role'], rotations: readonly Rotation[]): boolean =>
     !left.some(each => each.role === role) &&
     !rotations.some(

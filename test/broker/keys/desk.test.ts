@@ -45,7 +45,7 @@ test('a request whose upstream is gone ends with the key that it began with', ()
 describe('but not once that key', () => {
   const withdrawal = { thumbprint: 'print-first', at: 0, reason: 'replaced', proposal: null }
   test.each<[string, (keys: EnvironmentKeys) => unknown]>([
-    ['is revoked', keys => keys.revoke('print-first', 'lost')],
+    ['is revoked', keys => keys.revoke('print-first', 'lost', null)],
     [
       'is released',
       keys => keys.keep(() => ({ withdrawals: [{ ...withdrawal, release: 'a.b.c' }] }), 'anyone'),

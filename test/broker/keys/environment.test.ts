@@ -185,7 +185,7 @@ test('a key that is refused twice while another was accepted is left for that on
 test('a revoked key signs nothing from the same moment, and nothing ever again', () => {
   const made = settled()
   take(made, { held: [OLD, NEW] })
-  made.keys.revoke('print-old', 'lost')
+  made.keys.revoke('print-old', 'lost', null)
   expect(made.signs()?.[0]).toBe('new')
   expect(made.drawer.saved?.state.revoked).toMatchObject({ 'print-old': { reason: 'lost' } })
   const again = room(made.drawer, made.clock)
@@ -201,7 +201,7 @@ test('a standby signs for nobody until it is promoted', () => {
     rules: { ...RULES, liveSince: new Map([['standby', { at: 0 }]]) },
   })
   expect(made.signs()?.[0]).toBe('old')
-  made.keys.promote('print-standby')
+  made.keys.revoke('print-old', 'lost', 'print-standby')
   expect(made.signs()).toEqual(['standby', 'newest'])
 })
 
@@ -258,7 +258,7 @@ describe('an alarm rings', () => {
     const made = settled()
     take(made, { held: [OLD, NEW] })
     made.see('old', 'new')
-    made.keys.revoke('print-old', 'lost')
+    made.keys.revoke('print-old', 'lost', null)
     expect(made.alarms()).toContain('revoked_live')
   })
 
@@ -285,7 +285,7 @@ test('it waits for a key that is here to be live and proven, and for a revoked o
   expect(made.keys.isAwaiting()).toBe(true)
   made.clock.advance(60)
   expect(made.keys.isAwaiting()).toBe(false)
-  made.keys.revoke('print-old', 'lost')
+  made.keys.revoke('print-old', 'lost', null)
   expect(made.keys.isAwaiting()).toBe(true)
   made.see('new')
   expect(made.keys.isAwaiting()).toBe(false)

@@ -41,10 +41,19 @@ test('a revocation is a promotion: the next signature is the standby’s, and an
   })
 })
 
-test('its removal is proposed as an emergency at the next tick', async () => {
+test('a key and its heir are one decision: nobody is signed for with another between, and no alarm rings', async () => {
+  const room = await reserved()
+  const before = room.told.length
+  await room.orders.revoke(FIRST, 'leaked')
+  const said = room.told.slice(before)
+  expect(said.map(({ facts }) => facts['alarm']).filter(Boolean)).toEqual(['revoked_live'])
+  expect(said.filter(({ message }) => message === 'key signs')).toHaveLength(1)
+})
+
+test('its removal is proposed as an emergency at the next tick, before anything else', async () => {
   const room = await reserved()
   await room.orders.revoke(FIRST, 'leaked')
-  await room.tick(3)
+  await room.tick()
   const heads = server().pulls.filter(({ state }) => state === 'open')
   const records = heads.map(({ head }) => server().git.files(head))
   const said = records.map(files => files['keys-pipeline/keys/nonprod/lifecycle.json'] ?? '')

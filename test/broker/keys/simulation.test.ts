@@ -40,6 +40,7 @@ const CAUGHT: Readonly<Record<string, number>> = {
   'there is no fallback': 70,
   '29 hours beat the fallback': 219,
   'the other replica is not asked': 384,
+  'a key rests no time': 629,
   'a restart loses the state': 67,
   'who has not accepted the newer key is not waited for': 219,
 }

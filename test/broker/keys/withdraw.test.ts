@@ -54,7 +54,7 @@ test('a key that signs while its release is made is not released', async () => {
 test('a key that is revoked meanwhile goes for that reason, and needs no release', async () => {
   const room = await switched()
   await withdrawalOf(old(room), room.keys, 'anyone')
-  room.keys.revoke(old(room).thumbprint, 'leaked')
+  room.keys.revoke(old(room).thumbprint, 'leaked', null)
   expect(await withdrawalOf(old(room), room.keys, 'anyone')).toMatchObject({
     ...{ reason: 'leaked', release: null, at: room.clock.now() },
   })
