@@ -23,6 +23,7 @@ interface Rooms {
   clients: Registrations
   launches: Launches
   grants: Grants
+  granting: 'by-app' | 'by-request'
   issuer: () => string
   fhirBase: () => string
   record: (clientId: string | null, reason: EpicRefusal | null) => void
@@ -48,7 +49,7 @@ export class Authorization {
   routes(server: FastifyInstance, base: string): void {
     const page = (path: string, step: (form: URLSearchParams, reply: FastifyReply) => unknown) =>
       server.post(`${base}/${path}`, async (request, reply) =>
-        this.#guarded(reply, () => step(formOf(request), reply)),
+        this.#guarded(request, reply, () => step(formOf(request), reply)),
       )
     server.route({
       method: ['GET', 'POST'],
@@ -56,7 +57,7 @@ export class Authorization {
       handler: async (request, reply) => {
         this.requests++
         return scripted(this.faults, request, reply, async () =>
-          this.#guarded(reply, () => this.#authorize(request, reply)),
+          this.#guarded(request, reply, () => this.#authorize(request, reply)),
         )
       },
     })
@@ -66,12 +67,14 @@ export class Authorization {
   }
 
   /** What may not be sent back to an app ends on a page. */
-  #guarded(reply: FastifyReply, step: () => unknown): unknown {
+  #guarded(request: FastifyRequest, reply: FastifyReply, step: () => unknown): unknown {
     try {
       return step()
     } catch (error) {
       if (!(error instanceof EpicRefusal)) throw error
-      this.#rooms.record(null, error)
+      const [, query] = request.url.split('?')
+      const said = new URLSearchParams(request.method === 'POST' ? `${request.body}` : query)
+      this.#rooms.record(said.get('client_id'), error)
       const status = error.reason === 'url_too_long' ? 404 : 400
       return reply.code(status).headers(PAGE_HEADERS).send(troublePage())
     }
@@ -116,7 +119,7 @@ export class Authorization {
     const person = PEOPLE.find(({ name }) => name === form.get('name'))
     reply.headers(PAGE_HEADERS)
     if (!person || form.get('password') !== PASSWORD)
-      return reply.code(401).send(signInPage(this.#keep(pending), true))
+      return reply.send(signInPage(this.#keep(pending), true))
     const [only, ...others] = person.patients
     const isPatient = person.resource.startsWith('Patient/')
     const asksPatient = pending.scopes.includes('launch/patient')
@@ -136,7 +139,11 @@ export class Authorization {
   #ask(pending: Pending, reply: FastifyReply): unknown {
     const { client, person } = pending
     if (!person) throw new EpicRefusal('transaction_unknown')
-    const shown = { clientId: client.clientId, person, scopes: grantedScopes(pending) }
+    const shown = {
+      clientId: client.clientId,
+      person,
+      scopes: grantedScopes(pending, this.#rooms.granting),
+    }
     return reply.headers(PAGE_HEADERS).send(consentPage(this.#keep(pending), shown))
   }
 
@@ -151,7 +158,7 @@ export class Authorization {
     if (!person) throw new EpicRefusal('transaction_unknown')
     const code = this.#rooms.grants.codeFor({
       ...{ clientId: client.clientId, redirectUri, challenge, nonce, state, person },
-      scopes: grantedScopes(pending),
+      scopes: grantedScopes(pending, this.#rooms.granting),
       patient: pending.patient ?? null,
       encounter: pending.encounter ?? null,
       isEhrLaunch: pending.launch !== null,

@@ -59,11 +59,18 @@ function readChallenge(parameters: URLSearchParams): string {
 /** What an app may ask of a person beside records. */
 const OF_THE_PERSON = ['openid', 'fhirUser', 'profile', 'launch', 'launch/patient', 'online_access']
 
-/** Epic adds the whole of the app's "Incoming APIs" to what is asked, and leaves out what the app has not. */
-export function grantedScopes({ client, scopes }: Pick<Ask, 'client' | 'scopes'>): string[] {
+/**
+ * Epic adds the whole of the app's "Incoming APIs" to what is asked; others grant of them what is asked. Nobody grants
+ * what the app has not.
+ */
+export function grantedScopes(
+  { client, scopes }: Pick<Ask, 'client' | 'scopes'>,
+  grants: 'by-app' | 'by-request',
+): string[] {
   const kept = scopes.filter(
     each =>
       OF_THE_PERSON.includes(each) || (each === 'offline_access' && client.userSide?.isPersistent),
   )
-  return [...new Set([...kept, ...client.scopes])]
+  const records = client.scopes.filter(each => grants === 'by-app' || scopes.includes(each))
+  return [...new Set([...kept, ...records])]
 }

@@ -74,7 +74,7 @@ export class LocalEpic {
       ...{ environment: 'nonprod', now: Date.now, tokenLife: 3600, delay: 0, grants: 'by-app' },
       ...options,
     }
-    const { now, environment, tokenLife } = this.#options
+    const { now, environment, tokenLife, grants: granting } = this.#options
     this.keySets = new KeySetCache(options.ca, now)
     this.#clients = new Registrations(this.keySets, environment, now)
     this.#launches = new Launches(now)
@@ -85,7 +85,7 @@ export class LocalEpic {
     this.answers = new TokenAnswers({ ...at, grants, idTokens, now, tokenLife })
     this.authorization = new Authorization({
       ...at,
-      ...{ clients: this.#clients, launches: this.#launches, grants },
+      ...{ clients: this.#clients, launches: this.#launches, grants, granting },
       record: (clientId, refusal) => this.#record(clientId, refusal),
     })
     this.#server = fastify({
