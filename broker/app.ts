@@ -14,6 +14,7 @@ import { NO_PAST, readPast } from './diagnosis/past.ts'
 import { openRefusals } from './diagnosis/refusals.ts'
 import { surroundings } from './diagnosis/surroundings.ts'
 import { asBrokerError, BrokerError } from './errors.ts'
+import { openFhirWork } from './fhir-work.ts'
 import { buildAdmin } from './http/admin.ts'
 import { documentRoutes } from './http/document-routes.ts'
 import { listenerFor, takeIdentity } from './http/listener.ts'
@@ -166,6 +167,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
     clock,
   }
 
+  const reported = reportedWith(fetching)
   const app = listenerFor(config, log)
   const stopping = watchStopping(app)
   app.register(documentRoutes, {
@@ -176,7 +178,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
   const { around } = traces
   app.register(tokenRoute, { rooms, stopping, around, handedOut: metrics.handedOut })
   app.register(reportRoute, {
-    rooms: { ...rooms, reported: reportedWith(fetching), isShared },
+    rooms: { ...rooms, reported, isShared },
     ...{ stopping, around },
   })
   app.removeAllContentTypeParsers()
@@ -221,7 +223,10 @@ export function buildApp(config: Config, ports: Ports): Broker {
       if (upstream) await exchange(upstream, upstream.scopes)
     },
   })
-  const admin = buildAdmin({ token: config.admin.token, log, metrics, status, keys: work })
+  const fhir = openFhirWork({
+    ...{ ...rooms, config: () => current.config, connections, reported, newId: randomUUID },
+  })
+  const admin = buildAdmin({ token: config.admin.token, log, metrics, status, keys: work, fhir })
   const scraped = config.metrics && buildMetricsListener(config.metrics, { log, metrics, status })
   const warm = keepWarm({
     ...fetching,

@@ -15,8 +15,11 @@ export interface AuditRecord {
   /** ISO 8601, UTC. */
   time: string
   request: string
-  /** `token`: somebody asks for one. `report`: somebody says that the EHR refused one. */
-  action: 'token' | 'report'
+  /**
+   * `token`: somebody asks for one. `report`: somebody says that the EHR refused one. `fhir_read`, `fhir_write`: an
+   * operator has the broker call the FHIR server.
+   */
+  action: 'token' | 'report' | 'fhir_read' | 'fhir_write'
   decision: 'granted' | 'refused'
   /** Why it was refused: a code of the broker's table. */
   code: string | null

@@ -1,3 +1,4 @@
+import { Agent, request } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type PersonWorld, personWorld } from './person-world.ts'
 
@@ -26,6 +27,23 @@ test.each<[string, string, number]>([
   const { body } = await world.connect(asked)
   const headers = { authorization: `Bearer ${body['access_token']}` }
   expect((await world.get(`${world.epic.fhirBase}/${path}`, headers)).status).toBe(status)
+})
+
+test.each<[string, string, number]>([
+  ['user/Patient.cu', 'application/fhir+json', 200],
+  ['user/Patient.write', 'application/json', 415],
+  ['user/Patient.read', 'application/fhir+json', 403],
+])('%s writes %s with %i', async (scope, type, status) => {
+  await world.register({ scopes: [scope] })
+  const { body } = await world.connect(asked)
+  const dispatcher = new Agent({ connect: { ca: world.ca } })
+  const reply = await request(`${world.epic.fhirBase}/${DERRICK}`, {
+    ...{ method: 'PUT', dispatcher, body: '{"resourceType":"Patient"}' },
+    headers: { authorization: `Bearer ${body['access_token']}`, 'content-type': type },
+  })
+  await reply.body.dump()
+  await dispatcher.close()
+  expect(reply.statusCode).toBe(status)
 })
 
 test('says in FHIR’s own form what is not there, and in a header what the token lacks', async () => {

@@ -50,6 +50,8 @@ export class LocalEpic {
   asksForLocalUrl = false
   /** How many token requests arrived, faults included. */
   tokenRequests = 0
+  /** How many requests for a resource arrived. */
+  reads = 0
   /** The `Epic-Client-ID` of each look at the smart-configuration. */
   readonly discoveries: (string | undefined)[] = []
   /** Endpoints that are overridden for a client ID: it is given other ones than a stranger. */
@@ -194,7 +196,10 @@ export class LocalEpic {
     server.setNotFoundHandler((_, reply) =>
       reply.type('text/html').send('<!doctype html><title>Epic on FHIR</title>'),
     )
-    fhirServer(server, fhir, token => this.answers.find(token))
+    fhirServer(server, fhir, token => {
+      this.reads++
+      return this.answers.find(token)
+    })
   }
 
   #smartConfiguration(clientId: string | undefined) {

@@ -14,7 +14,8 @@ const shown = (codes: readonly ErrorCode[]): string[] => [
 
 /** What code that runs behind the service listener names as a code, wherever it does. */
 const LISTENER = /^broker\/(http|access|tokens|upstream|keys)\/|^broker\/(issue|report)-token/
-const NOT_ITS = /http\/(admin|key-routes)|upstream\/discovery|keys\/(state-file|put-away)/
+const NOT_ITS =
+  /http\/(admin|key-routes|order-scope)|upstream\/(discovery|fhir-)|keys\/(state-file|put-away)/
 const ROTATION = /keys\/(carry-out|make-key|orders|publish|withdraw)/
 const named = sourceFiles()
   .filter(file => LISTENER.test(file) && !NOT_ITS.test(file) && !ROTATION.test(file))
