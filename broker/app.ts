@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { compileAccess, offeredBy } from './access/access.ts'
 import { authorise, refuseExcess } from './access/authorise.ts'
@@ -29,6 +29,7 @@ import type { SigningKey } from './keys/signing-keys.ts'
 import type { StateFolder } from './keys/state-file.ts'
 import { openWatch } from './keys/watch.ts'
 import { openWays } from './keys/ways.ts'
+import { openLaunchWork } from './launch-work.ts'
 import { openMetrics } from './metrics.ts'
 import { openRecentRefusals } from './recent-refusals.ts'
 import type { Tick } from './schedule.ts'
@@ -76,6 +77,8 @@ export interface Broker {
   admin: FastifyInstance
   /** For Prometheus alone, where the config has it. Not listening yet. */
   metrics: FastifyInstance | null
+  /** Where users' browsers come, where the config has it. Not listening yet. */
+  launch: FastifyInstance | null
   /** Ends the calls to EHRs, so that what waits for them is refused, recorded and answered. */
   abort: () => Promise<void>
   /** To be called every few seconds. */
@@ -127,6 +130,11 @@ export function buildApp(config: Config, ports: Ports): Broker {
     onDiagnosed: (upstream, { code, causes }) =>
       log.warn({ upstream: upstream.id, code, causes: causes.map(brief) }, 'why the EHR says no'),
   })
+  const signing = {
+    ...{ clock, postFor: connections.postFor, newJti: randomUUID, signerFor: desk.signerFor },
+    onSigning: (upstream: Upstream, { thumbprint }: { thumbprint: string }) =>
+      desk.signing(upstream, thumbprint),
+  }
   const exchange = refusals.watch(
     persist({
       ...{ clock, chance, wait, history, guard: guards.guard },
@@ -134,9 +142,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
       exchange: traces.watchExchange(
         metrics.watchExchange(
           exchangeWith({
-            ...{ clock, postFor: connections.postFor, newJti: randomUUID },
-            signerFor: desk.signerFor,
-            onSigning: (upstream, { thumbprint }) => desk.signing(upstream, thumbprint),
+            ...signing,
             onAnswer: (upstream, { thumbprint }, answer) =>
               desk.answered(upstream, thumbprint, answer),
             onDate: tellSkew(history, log),
@@ -166,6 +172,13 @@ export function buildApp(config: Config, ports: Ports): Broker {
     clock,
   }
 
+  const visits = openVisits(() => clock().monotonic, ports.proxy)
+  const launch =
+    config.launch &&
+    openLaunchWork(config.launch, {
+      ...{ ...signing, wait, log, audit: rooms.audit, random: randomBytes, visits },
+      config: () => current.config,
+    })
   const app = listenerFor(config, log)
   const stopping = watchStopping(app)
   app.register(documentRoutes, {
@@ -227,7 +240,6 @@ export function buildApp(config: Config, ports: Ports): Broker {
     ...fetching,
     wanted: () => warmlyWanted(current.policy, current.config.services.keys()),
   })
-  const visits = openVisits(() => clock().monotonic, ports.proxy)
   const endpoints = watchEndpoints({
     ...{ clock, chance, upstreams: () => current.config.upstreams.values() },
     compare: upstream => compare(upstream, visits.visitBy(upstream)),
@@ -242,13 +254,14 @@ export function buildApp(config: Config, ports: Ports): Broker {
     return connections.close()
   }
   return {
-    ...{ app, admin, metrics: scraped, abort },
+    ...{ app, admin, metrics: scraped, launch: launch?.listener ?? null, abort },
     ticks: [
       { name: 'tokens', tick: warm.tick },
       { name: 'endpoints', tick: endpoints.tick },
       { name: 'keys', tick: desk.tick },
       { name: 'key sets', tick: watch.tick, atOnce: true },
       { name: 'rotations', tick: work.tick },
+      ...(launch ? [{ name: 'connections', tick: launch.tick }] : []),
     ],
     take: (next, signers) => {
       current = generationOf(next)
@@ -256,6 +269,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
       configRefused = null
       fetching.cache.forgive()
       if (next.listen.tls) takeIdentity(app, next.listen.tls)
+      if (launch && next.launch?.listen.tls) takeIdentity(launch.listener, next.launch.listen.tls)
       if (scraped && next.metrics?.tls)
         takeIdentity(scraped, { ...next.metrics.tls, clientCa: null })
     },

@@ -7,7 +7,7 @@ export function openRecord(
   action: AuditRecord['action'],
   request: { id: string; address: string },
   claimed: string | null,
-  { generation }: Policy,
+  { generation }: Pick<Policy, 'generation'>,
   clock: Clock,
 ): AuditRecord {
   return {
@@ -24,6 +24,7 @@ export function openRecord(
     upstream: null,
     asked: null,
     granted: null,
+    connection: null,
     reported: null,
     config: generation,
   }

@@ -15,12 +15,13 @@ import { sendError } from './reply.ts'
 
 /** The services' listener, without routes. Not listening yet. */
 export function listenerFor(config: Config, log: FastifyBaseLogger): FastifyInstance {
-  const app = frameworkFor(config, log)
+  const app = frameworkFor(config.listen, log)
   if (config.listen.docs) collectDocument(app, config.issuer)
   return app
 }
 
-function frameworkFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstance {
+/** A listener without routes, for services or for browsers. Not listening yet. */
+export function frameworkFor(listen: Listen, log: FastifyBaseLogger): FastifyInstance {
   const options = {
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
