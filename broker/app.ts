@@ -13,12 +13,12 @@ import { gatherFacts } from './diagnosis/gather.ts'
 import { NO_PAST, readPast } from './diagnosis/past.ts'
 import { openRefusals } from './diagnosis/refusals.ts'
 import { surroundings } from './diagnosis/surroundings.ts'
-import { asBrokerError, BrokerError } from './errors.ts'
+import { TOKEN_EXCHANGE } from './exchange-connection.ts'
 import { buildAdmin } from './http/admin.ts'
+import { connectionRoute } from './http/connection-route.ts'
 import { documentRoutes } from './http/document-routes.ts'
-import { listenerFor, takeIdentity } from './http/listener.ts'
+import { listenerFor, refuseTheRest, takeIdentity } from './http/listener.ts'
 import { buildMetricsListener } from './http/metrics-listener.ts'
-import { logError, sendError } from './http/reply.ts'
 import { reportRoute } from './http/report-route.ts'
 import { watchStopping } from './http/stopping.ts'
 import { tokenRoute } from './http/token-route.ts'
@@ -183,24 +183,24 @@ export function buildApp(config: Config, ports: Ports): Broker {
   const stopping = watchStopping(app)
   app.register(documentRoutes, {
     ...{ issuer: config.issuer, docs: config.listen.docs },
+    grantTypes: ['client_credentials', ...(launch ? [TOKEN_EXCHANGE] : [])],
     offered: () => offeredBy(current.config.callers.values()),
     hasBegunToStop: stopping.hasBegun,
   })
   const { around } = traces
-  app.register(tokenRoute, { rooms, stopping, around, handedOut: metrics.handedOut })
+  const users = launch?.connections ?? null
+  app.register(tokenRoute, {
+    ...{ rooms, connections: users, stopping, around, handedOut: metrics.handedOut },
+  })
+  if (users)
+    app.register(connectionRoute, {
+      ...{ rooms: { ...rooms, redeem: users.redeem }, stopping, around },
+    })
   app.register(reportRoute, {
     rooms: { ...rooms, reported: reportedWith(fetching), isShared },
     ...{ stopping, around },
   })
-  app.removeAllContentTypeParsers()
-  app.setNotFoundHandler((_, reply) => sendError(reply, new BrokerError('not_found')))
-  app.setErrorHandler((thrown: Error & { statusCode?: number }, request, reply) => {
-    // The framework's own word for a request that no route of ours is for, such as a body where none is read.
-    const isNobodys = thrown.statusCode !== undefined && thrown.statusCode < 500
-    const error = isNobodys ? new BrokerError('not_found') : asBrokerError(thrown)
-    logError(request.log, error)
-    return sendError(reply, error)
-  })
+  refuseTheRest(app)
   // A broker that asked before it is connected would call EHRs for what others have.
   app.addHook('onReady', () => sharing.opened)
   app.addHook('onClose', async () => {

@@ -4,17 +4,21 @@ import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Complaint } from './config-rules.ts'
 import { asBrokerError, BrokerError } from './errors.ts'
+import type { Connections } from './exchange-connection.ts'
 import { isThere, writeNew } from './files.ts'
 import { buildLaunchListener } from './http/launch-listener.ts'
 import { onceEach } from './launch/answer.ts'
 import type { Connection } from './launch/connection.ts'
+import { grantedOf } from './launch/finish.ts'
 import { openFront } from './launch/front.ts'
 import { checkIdToken } from './launch/id-token.ts'
 import { openIssuers } from './launch/issuers.ts'
 import { type Keeper, openKeeper } from './launch/keeper.ts'
 import { openLogins } from './launch/logins.ts'
-import { type Renew, renewWith } from './launch/renew.ts'
+import { openRedisShelf } from './launch/redis-shelf.ts'
+import { renewWith } from './launch/renew.ts'
 import { ALWAYS_COVERED } from './launch/request.ts'
+import type { Shelf } from './launch/shelf.ts'
 import { openSqliteShelf } from './launch/sqlite-shelf.ts'
 import { openVault } from './launch/vault.ts'
 import type { LaunchConfig, LaunchTarget } from './launch-config.ts'
@@ -41,9 +45,8 @@ interface Ports extends Pick<SigningPorts, 'newJti' | 'signerFor' | 'onSigning' 
 export interface LaunchWork {
   /** Where browsers come. Not listening yet. */
   listener: FastifyInstance
-  keeper: Keeper
-  renew: Renew
-  targetOf: (upstream: string) => LaunchTarget | undefined
+  /** What services have of it. */
+  connections: Connections & Pick<Keeper, 'redeem'>
   /** To be called every few seconds. */
   tick: () => Promise<void>
 }
@@ -52,7 +55,7 @@ export interface LaunchWork {
 export function openLaunchWork(launch: LaunchConfig, ports: Ports): LaunchWork {
   const { clock, log, random, audit, wait } = ports
   const seal = sealWith(launch.sealKeys, () => random(12), 'connections')
-  const vault = openVault(openStore(launch.store, clock), seal, () =>
+  const vault = openVault(openShelf(launch, ports), seal, () =>
     log.error('a connection was sealed with a key that is not among sealKeys'),
   )
   const keeper = openKeeper({ clock, vault, random })
@@ -68,7 +71,7 @@ export function openLaunchWork(launch: LaunchConfig, ports: Ports): LaunchWork {
     { upstream }: LaunchTarget,
     grant: Readonly<Record<string, string>>,
     asked: readonly string[],
-  ) => guard(upstream, () => present(upstream, grant, asked))
+  ) => guard(upstream, () => present(upstream, grant, asked)).catch(refuseGrant)
   const front = openFront({
     ...{ clock, keeper, audit, checkIdToken, refuseExcess, present: guarded },
     issuers: openIssuers({ clock, visitBy: ({ upstream }) => ports.visits.visitBy(upstream) }),
@@ -83,14 +86,16 @@ export function openLaunchWork(launch: LaunchConfig, ports: Ports): LaunchWork {
   })
   listener.addHook('onClose', async () => vault.close())
   return {
-    ...{ listener, keeper },
-    renew: renewWith({
-      ...{ clock, wait, keeper, present: guarded, flights: singleFlight<Connection>() },
-      newOwner: () => random(12).toString('base64url'),
-      onFailed: ({ upstream }, { code, facts }) =>
-        log.warn({ upstream, code, ...facts }, 'a connection could not be renewed'),
-    }),
-    targetOf: id => targets().get(id),
+    listener,
+    connections: {
+      ...{ byHandle: keeper.byHandle, redeem: keeper.redeem, targets, refuseExcess, grantedOf },
+      renew: renewWith({
+        ...{ clock, wait, keeper, present: guarded, flights: singleFlight<Connection>() },
+        newOwner: () => random(12).toString('base64url'),
+        onFailed: ({ upstream }, { code, facts }) =>
+          log.warn({ upstream, code, ...facts }, 'a connection could not be renewed'),
+      }),
+    },
     tick: openTidying(clock, vault.tidy),
   }
 }
@@ -108,6 +113,14 @@ function openTidying(clock: Clock, tidy: () => Promise<void>): () => Promise<voi
   }
 }
 
+/** What the EHR says of a code or a refresh token is about that one, and not about us. */
+function refuseGrant(thrown: unknown): never {
+  const { code, facts, cause } = asBrokerError(thrown)
+  if (code === 'upstream_refused' && facts['error'] === 'invalid_grant')
+    throw new BrokerError('upstream_invalid_grant', facts, { cause })
+  throw thrown
+}
+
 /** What a user's token may do must lie within what the config asks for: EHRs may give more. */
 function refuseExcess({ upstream, scopes }: LaunchTarget, granted: string): void {
   const covered = coverage([...scopes, ...ALWAYS_COVERED])
@@ -117,6 +130,17 @@ function refuseExcess({ upstream, scopes }: LaunchTarget, granted: string): void
       upstream: upstream.id,
       beyond: beyond.join(' ').slice(0, 500),
     })
+}
+
+/** In the shared store where there is one, since a browser may come back to another broker. */
+function openShelf({ store }: LaunchConfig, { clock, wait, log, config }: Ports): Shelf {
+  const { sharedCache } = config()
+  if (sharedCache === null) return openStore(store, clock)
+  return openRedisShelf(sharedCache, {
+    wait,
+    onAway: reason => log.error({ reason }, 'the store of connections is away'),
+    onBack: () => log.info('the store of connections is back'),
+  })
 }
 
 function openStore(path: string, clock: Clock) {

@@ -7,11 +7,11 @@ import fastify, {
   LogController,
 } from 'fastify'
 import type { Config } from '../config.ts'
-import { BrokerError } from '../errors.ts'
+import { asBrokerError, BrokerError } from '../errors.ts'
 import type { Listen } from '../listen-config.ts'
 import { collectDocument } from './openapi.ts'
 import { nameSocketPeers, trustIn } from './peers.ts'
-import { sendError } from './reply.ts'
+import { logError, sendError } from './reply.ts'
 
 /** The services' listener, without routes. Not listening yet. */
 export function listenerFor(config: Config, log: FastifyBaseLogger): FastifyInstance {
@@ -41,6 +41,19 @@ export function frameworkFor(listen: Listen, log: FastifyBaseLogger): FastifyIns
     ...options,
     https: { ...secureContext(listen.tls), ...asking },
   }) as unknown as FastifyInstance
+}
+
+/** What no route of ours is for, a body where none is read included, is not found. */
+export function refuseTheRest(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.setNotFoundHandler((_, reply) => sendError(reply, new BrokerError('not_found')))
+  app.setErrorHandler((thrown: Error & { statusCode?: number }, request, reply) => {
+    // The framework's own word.
+    const isNobodys = thrown.statusCode !== undefined && thrown.statusCode < 500
+    const error = isNobodys ? new BrokerError('not_found') : asBrokerError(thrown)
+    logError(request.log, error)
+    return sendError(reply, error)
+  })
 }
 
 export const secureContext = ({ cert, key, clientCa }: Tls) => ({

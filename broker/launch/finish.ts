@@ -141,7 +141,7 @@ function connectionOf(
 export const grantedOf = (
   { accessToken, scope, expiresAt, kid }: Connection,
   now: number,
-): AuditRecord['granted'] => ({
+): NonNullable<AuditRecord['granted']> => ({
   ...{ scope, kid, source: 'upstream' },
   expires_in: Math.max(0, Math.floor((expiresAt - now) / 1000)),
   token_sha256: hash('sha256', accessToken, 'hex'),

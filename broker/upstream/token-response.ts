@@ -19,7 +19,6 @@ const REFUSALS: Readonly<Record<string, ErrorCode>> = {
   unauthorized_client: 'upstream_unauthorized_client',
   invalid_scope: 'upstream_invalid_scope',
   invalid_request: 'upstream_invalid_request',
-  invalid_grant: 'upstream_invalid_grant',
   unsupported_grant_type: 'upstream_unsupported_grant_type',
 }
 
