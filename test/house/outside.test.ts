@@ -111,8 +111,11 @@ test('other programs, workers and code made of text: nobody', () => {
   expect(touching(uses(/\beval\(|new Function\(/))).toEqual([])
 })
 
-test('databases: one file', () => {
-  expect(touching(imports(/^node:sqlite$/))).toEqual(['broker/launch/sqlite-shelf.ts'])
+test('databases', () => {
+  expect(touching(imports(/^node:sqlite$/))).toEqual([
+    'broker/keys/state-file.ts',
+    'broker/launch/sqlite-shelf.ts',
+  ])
 })
 
 test('schedules: one file, which only calls', () => {
