@@ -52,7 +52,7 @@ export function renewWith(ports: RenewPorts): Renew {
   return async (target, id, least) => {
     const held = await find(keeper, id, target)
     const { connection } = held
-    if (isFresh(connection, least, clock().wall)) return connection
+    if (isFresh(connection, least, clock().wall)) return longEnough(connection, least, clock().wall)
     const renewed = await flights
       .run(id, () => renewNow(target, id, least, ports))
       .catch(thrown => {
@@ -62,11 +62,18 @@ export function renewWith(ports: RenewPorts): Renew {
         onFailed(connection, error)
         return connection
       })
-    if (left(renewed, clock().wall) >= Math.max(FLOOR, least * 1000)) return renewed
-    throw new BrokerError(
-      renewed.life * 1000 < FLOOR ? 'upstream_life_too_short' : 'minimum_ttl_too_long',
-    )
+    return longEnough(renewed, least, clock().wall)
   }
+}
+
+/** What is there, unless nobody could ever have what is asked. */
+function longEnough(connection: Connection, least: number, now: number): Connection {
+  const { life, refreshToken } = connection
+  if (life * 1000 < FLOOR) throw new BrokerError('upstream_life_too_short')
+  const isLasting = refreshToken !== null
+  const most = isLasting ? life * 1000 : left(connection, now)
+  if (least * 1000 > most) throw new BrokerError('minimum_ttl_too_long')
+  return connection
 }
 
 const ENDING: ReadonlySet<string> = new Set([
@@ -75,12 +82,18 @@ const ENDING: ReadonlySet<string> = new Set([
 
 const left = ({ expiresAt }: Connection, now: number): number => expiresAt - now
 
-/** A token that cannot be renewed is good to the floor. */
+/**
+ * A token that cannot be renewed is good to the floor. For a caller's sake one is renewed when a third of its life is
+ * over, and not sooner, or a careless caller would use up the EHR's patience.
+ */
 function isFresh(connection: Connection, least: number, now: number): boolean {
-  if (connection.isOver) return false
-  const soft = Math.min(SOFT, (connection.life * 1000) / 3)
-  const wanted = connection.refreshToken === null ? FLOOR : Math.max(FLOOR, soft)
-  return left(connection, now) >= Math.max(wanted, least * 1000)
+  const { isOver, refreshToken } = connection
+  if (isOver) return false
+  const life = connection.life * 1000
+  const remains = left(connection, now)
+  const wanted = refreshToken === null ? FLOOR : Math.max(FLOOR, Math.min(SOFT, life / 3))
+  const isPaced = refreshToken === null || life - remains < life / 3
+  return remains >= wanted && (remains >= least * 1000 || isPaced)
 }
 
 async function find(keeper: Keeper, id: string, target: LaunchTarget): Promise<Held> {
