@@ -20,8 +20,16 @@ export function listenerFor(config: Config, log: FastifyBaseLogger): FastifyInst
   return app
 }
 
-/** A listener without routes, for services or for browsers. Not listening yet. */
-export function frameworkFor(listen: Listen, log: FastifyBaseLogger): FastifyInstance {
+/**
+ * A listener without routes, for services or for browsers. `refuse` answers what the framework itself cannot read. Not
+ * listening yet.
+ */
+export function frameworkFor(
+  listen: Listen,
+  log: FastifyBaseLogger,
+  refuse: (error: BrokerError, reply: FastifyReply) => FastifyReply = (error, reply) =>
+    sendError(reply, error),
+): FastifyInstance {
   const options = {
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -31,7 +39,7 @@ export function frameworkFor(listen: Listen, log: FastifyBaseLogger): FastifyIns
     requestTimeout: 10_000,
     forceCloseConnections: 'idle' as const,
     frameworkErrors: (_: unknown, __: unknown, reply: FastifyReply) =>
-      sendError(reply, new BrokerError('not_found')),
+      refuse(new BrokerError('not_found'), reply),
   }
   if (listen.socket !== null) return nameSocketPeers(fastify(options))
   if (listen.tls === null) return fastify(options)

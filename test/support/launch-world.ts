@@ -5,14 +5,18 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import type { ConfigFile } from '../../broker/config-schema.ts'
 import { freePort } from './processes.ts'
 import { startUserEhr, type UserEhr, type UserEhrClient } from './user-ehr.ts'
-import { makeWorld, type World } from './world.ts'
+import { makeWorld, type World, type WorldOptions } from './world.ts'
 
 export const USER_SCOPES = ['patient/Patient.read', 'patient/Observation.read']
-export const RETURN_URL = 'https://scheduling.example.com/ehr/connected'
+/** A service that gets the connections. */
+export const FOR_SERVICE = {
+  service: 'scheduling',
+  returnUrl: 'https://scheduling.example.com/ehr/connected?from=ehr',
+}
 
 type LaunchFile = NonNullable<ConfigFile['upstreams'][string]['launch']>
 
-interface Options {
+interface Options extends Pick<WorldOptions, 'audit' | 'services'> {
   /** Of the upstream `epic`. */
   launch?: Partial<LaunchFile>
   rolling?: boolean
@@ -21,8 +25,12 @@ interface Options {
   debug?: boolean
   /** Browsers come over TLS, on a port. */
   tls?: boolean
-  /** Changes the config before it is written. */
-  prepare?: (file: ConfigFile, folder: string, ehr: UserEhr) => void
+  /** Changes the config before it is written; the keys are those that are published. */
+  prepare?: (
+    file: ConfigFile,
+    ehr: UserEhr,
+    keys: Pick<UserEhrClient, 'jwks' | 'alg'>,
+  ) => Promise<void> | void
 }
 
 /** A browser's cookies, as it sends them. */
@@ -48,7 +56,9 @@ export async function makeLaunchWorld(options: Options = {}): Promise<LaunchWorl
   const port = await freePort()
   const publicUrl = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`
   const opened: { ehr?: UserEhr } = {}
+  const { audit, services } = options
   const world = await makeWorld({
+    ...{ ...(audit && { audit }), ...(services && { services }) },
     prepare: async (file, folder, authority) => {
       const ehr = await startUserEhr(
         [
@@ -65,7 +75,7 @@ export async function makeLaunchWorld(options: Options = {}): Promise<LaunchWorl
       if (!epic) throw new Error('no upstream')
       Object.assign(epic, { fhirBase: ehr.fhirBase, tokenEndpoint: ehr.tokenEndpoint })
       epic.launch = {
-        ...{ clientId: 'user-app', authorizationEndpoint: ehr.authorizationEndpoint },
+        ...{ clientId: 'user-app', authorizationEndpoint: authorizeAt(ehr, options) },
         ...{ scopes: USER_SCOPES, ...options.launch },
       }
       const tls = options.tls ? await authority.issue() : null
@@ -77,7 +87,7 @@ export async function makeLaunchWorld(options: Options = {}): Promise<LaunchWorl
         listen: { port, ...(tls && { tls: { cert: 'launch.pem', key: 'launch.key' } }) },
         ...{ publicUrl, sealKeys: ['seal'], debug: options.debug ?? false },
       }
-      options.prepare?.(file, folder, ehr)
+      await options.prepare?.(file, ehr, publishedIn(folder))
     },
   })
   const { ehr } = opened
@@ -112,6 +122,10 @@ export async function makeLaunchWorld(options: Options = {}): Promise<LaunchWorl
     },
   }
 }
+
+/** OpenID Connect wants the user asked each time that lasting access is (Core §11), and this server holds to it. */
+const authorizeAt = ({ authorizationEndpoint }: UserEhr, { launch }: Options): string =>
+  launch?.offline ? `${authorizationEndpoint}?prompt=consent` : authorizationEndpoint
 
 function publishedIn(folder: string): Pick<UserEhrClient, 'jwks' | 'alg'> {
   const place = join(folder, 'keys', 'nonprod')

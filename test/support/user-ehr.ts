@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { exportJWK, generateKeyPair } from 'jose'
+import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 import Provider, { type Configuration, type SigningAlgorithm } from 'oidc-provider'
 import { once } from './keys.ts'
 
@@ -33,13 +33,20 @@ export const PATIENT_ID = 'erXuFYUfucBZaryVksYEcMg3'
 
 const signing = once(() => generateKeyPair('RS256', { extractable: true }))
 
+/** An id_token as the EHR itself would sign it. */
+export const signIdToken = async (claims: JWTPayload, kid = KID): Promise<string> =>
+  new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid }).sign((await signing()).privateKey)
+
+/** As Epic's are: base64 of a hash. */
+const KID = 'a/b+c='
+
 /** `kid` is that of the key that signs id_tokens. */
 export async function startUserEhr(
   clients: readonly UserEhrClient[],
   {
     scopes,
     rolling = true,
-    kid = 'a/b+c=',
+    kid = KID,
     life = 3600,
   }: { scopes: readonly string[]; rolling?: boolean; kid?: string; life?: number },
 ): Promise<UserEhr> {
