@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { compileAccess, offeredBy } from './access/access.ts'
 import { authorise, refuseExcess } from './access/authorise.ts'
@@ -13,13 +13,13 @@ import { gatherFacts } from './diagnosis/gather.ts'
 import { NO_PAST, readPast } from './diagnosis/past.ts'
 import { openRefusals } from './diagnosis/refusals.ts'
 import { surroundings } from './diagnosis/surroundings.ts'
-import { asBrokerError, BrokerError } from './errors.ts'
+import { TOKEN_EXCHANGE } from './exchange-connection.ts'
 import { openFhirWork } from './fhir-work.ts'
 import { buildAdmin } from './http/admin.ts'
+import { connectionRoute } from './http/connection-route.ts'
 import { documentRoutes } from './http/document-routes.ts'
-import { listenerFor, takeIdentity } from './http/listener.ts'
+import { listenerFor, refuseTheRest, takeIdentity } from './http/listener.ts'
 import { buildMetricsListener } from './http/metrics-listener.ts'
-import { logError, sendError } from './http/reply.ts'
 import { reportRoute } from './http/report-route.ts'
 import { watchStopping } from './http/stopping.ts'
 import { tokenRoute } from './http/token-route.ts'
@@ -30,6 +30,7 @@ import type { SigningKey } from './keys/signing-keys.ts'
 import type { StateFolder } from './keys/state-file.ts'
 import { openWatch } from './keys/watch.ts'
 import { openWays } from './keys/ways.ts'
+import { openLaunchWork } from './launch-work.ts'
 import { openMetrics } from './metrics.ts'
 import { openRecentRefusals } from './recent-refusals.ts'
 import type { Tick } from './schedule.ts'
@@ -77,6 +78,8 @@ export interface Broker {
   admin: FastifyInstance
   /** For Prometheus alone, where the config has it. Not listening yet. */
   metrics: FastifyInstance | null
+  /** Where users' browsers come, where the config has it. Not listening yet. */
+  launch: FastifyInstance | null
   /** Ends the calls to EHRs, so that what waits for them is refused, recorded and answered. */
   abort: () => Promise<void>
   /** To be called every few seconds. */
@@ -128,6 +131,11 @@ export function buildApp(config: Config, ports: Ports): Broker {
     onDiagnosed: (upstream, { code, causes }) =>
       log.warn({ upstream: upstream.id, code, causes: causes.map(brief) }, 'why the EHR says no'),
   })
+  const signing = {
+    ...{ clock, postFor: connections.postFor, newJti: randomUUID, signerFor: desk.signerFor },
+    onSigning: (upstream: Upstream, { thumbprint }: { thumbprint: string }) =>
+      desk.signing(upstream, thumbprint),
+  }
   const exchange = refusals.watch(
     persist({
       ...{ clock, chance, wait, history, guard: guards.guard },
@@ -135,9 +143,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
       exchange: traces.watchExchange(
         metrics.watchExchange(
           exchangeWith({
-            ...{ clock, postFor: connections.postFor, newJti: randomUUID },
-            signerFor: desk.signerFor,
-            onSigning: (upstream, { thumbprint }) => desk.signing(upstream, thumbprint),
+            ...signing,
             onAnswer: (upstream, { thumbprint }, answer) =>
               desk.answered(upstream, thumbprint, answer),
             onDate: tellSkew(history, log),
@@ -168,28 +174,35 @@ export function buildApp(config: Config, ports: Ports): Broker {
   }
 
   const reported = reportedWith(fetching)
+  const visits = openVisits(() => clock().monotonic, ports.proxy)
+  const launch =
+    config.launch &&
+    openLaunchWork(config.launch, {
+      ...{ ...signing, wait, log, audit: rooms.audit, random: randomBytes, visits },
+      config: () => current.config,
+    })
   const app = listenerFor(config, log)
   const stopping = watchStopping(app)
   app.register(documentRoutes, {
     ...{ issuer: config.issuer, docs: config.listen.docs },
+    grantTypes: ['client_credentials', ...(launch ? [TOKEN_EXCHANGE] : [])],
     offered: () => offeredBy(current.config.callers.values()),
     hasBegunToStop: stopping.hasBegun,
   })
   const { around } = traces
-  app.register(tokenRoute, { rooms, stopping, around, handedOut: metrics.handedOut })
+  const users = launch?.connections ?? null
+  app.register(tokenRoute, {
+    ...{ rooms, connections: users, stopping, around, handedOut: metrics.handedOut },
+  })
+  if (users)
+    app.register(connectionRoute, {
+      ...{ rooms: { ...rooms, redeem: users.redeem }, stopping, around },
+    })
   app.register(reportRoute, {
     rooms: { ...rooms, reported, isShared },
     ...{ stopping, around },
   })
-  app.removeAllContentTypeParsers()
-  app.setNotFoundHandler((_, reply) => sendError(reply, new BrokerError('not_found')))
-  app.setErrorHandler((thrown: Error & { statusCode?: number }, request, reply) => {
-    // The framework's own word for a request that no route of ours is for, such as a body where none is read.
-    const isNobodys = thrown.statusCode !== undefined && thrown.statusCode < 500
-    const error = isNobodys ? new BrokerError('not_found') : asBrokerError(thrown)
-    logError(request.log, error)
-    return sendError(reply, error)
-  })
+  refuseTheRest(app)
   // A broker that asked before it is connected would call EHRs for what others have.
   app.addHook('onReady', () => sharing.opened)
   app.addHook('onClose', async () => {
@@ -232,7 +245,6 @@ export function buildApp(config: Config, ports: Ports): Broker {
     ...fetching,
     wanted: () => warmlyWanted(current.policy, current.config.services.keys()),
   })
-  const visits = openVisits(() => clock().monotonic, ports.proxy)
   const endpoints = watchEndpoints({
     ...{ clock, chance, upstreams: () => current.config.upstreams.values() },
     compare: upstream => compare(upstream, visits.visitBy(upstream)),
@@ -247,13 +259,14 @@ export function buildApp(config: Config, ports: Ports): Broker {
     return connections.close()
   }
   return {
-    ...{ app, admin, metrics: scraped, abort },
+    ...{ app, admin, metrics: scraped, launch: launch?.listener ?? null, abort },
     ticks: [
       { name: 'tokens', tick: warm.tick },
       { name: 'endpoints', tick: endpoints.tick },
       { name: 'keys', tick: desk.tick },
       { name: 'key sets', tick: watch.tick, atOnce: true },
       { name: 'rotations', tick: work.tick },
+      ...(launch ? [{ name: 'connections', tick: launch.tick }] : []),
     ],
     take: (next, signers) => {
       current = generationOf(next)
@@ -261,6 +274,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
       configRefused = null
       fetching.cache.forgive()
       if (next.listen.tls) takeIdentity(app, next.listen.tls)
+      if (launch && next.launch?.listen.tls) takeIdentity(launch.listener, next.launch.listen.tls)
       if (scraped && next.metrics?.tls)
         takeIdentity(scraped, { ...next.metrics.tls, clientCa: null })
     },

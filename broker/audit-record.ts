@@ -24,6 +24,7 @@ export function openRecord(
     upstream: null,
     asked: null,
     granted: null,
+    connection: null,
     reported: null,
     config: generation,
   }

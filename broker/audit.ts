@@ -16,10 +16,13 @@ export interface AuditRecord {
   time: string
   request: string
   /**
-   * `token`: somebody asks for one. `report`: somebody says that the EHR refused one. `fhir_read`, `fhir_write`: an
-   * operator has the broker call the FHIR server.
+   * `token`: somebody asks for one. `report`: somebody says that the EHR refused one. `login`: a user comes back from an
+   * EHR. `disconnect`: a user ends a connection. `connection`: a service takes one over. `exchange`: it asks for its token.
+   * `fhir_read`, `fhir_write`: an operator has the broker call the FHIR server.
    */
-  action: 'token' | 'report' | 'fhir_read' | 'fhir_write'
+  action:
+    | ('token' | 'report' | 'fhir_read' | 'fhir_write')
+    | ('login' | 'disconnect' | 'connection' | 'exchange')
   decision: 'granted' | 'refused'
   /** Why it was refused: a code of the broker's table. */
   code: string | null
@@ -45,6 +48,8 @@ export interface AuditRecord {
     kid: string
     source: string
   } | null
+  /** The user's connection that it is about, by a name that opens nothing. */
+  connection: string | null
   /** SHA-256 of the token that is reported, where the service may have it. */
   reported: string | null
   /** SHA-256 of the config that decided. */

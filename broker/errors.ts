@@ -1,5 +1,6 @@
 import { FHIR_ERRORS } from './fhir-errors.ts'
 import { KEY_ERRORS } from './key-errors.ts'
+import { LAUNCH_ERRORS } from './launch-errors.ts'
 
 /** Whose fault it is. The HTTP status and what a service may be told follow from it. */
 export type Blame = 'caller' | 'policy' | 'upstream' | 'us'
@@ -97,7 +98,7 @@ export const ERRORS = {
   grant_type_unsupported: caller(
     400,
     'unsupported_grant_type',
-    'grant_type must be client_credentials.',
+    'grant_type must be client_credentials, or that of a token exchange.',
   ),
   auth_methods_several: caller(
     400,
@@ -254,6 +255,7 @@ export const ERRORS = {
   file_not_written: ours('The file was not written.'),
   ...KEY_ERRORS,
   ...FHIR_ERRORS,
+  ...LAUNCH_ERRORS,
   not_found: caller(404, 'invalid_request', 'There is nothing at this address.'),
   internal: { blame: 'us', status: 500, oauth: 'server_error', says: 'Something went wrong here.' },
 } as const satisfies Record<string, Row>

@@ -98,7 +98,10 @@ export const grantedOf = ({ token, expiresIn, source }: Obtained): AuditRecord['
 })
 
 /** What is asked, as it goes into the record. */
-const askedOf = ({ ask, minimumTtl }: TokenRequest): AuditRecord['asked'] => ({
+export const askedOf = ({
+  ask,
+  minimumTtl,
+}: Pick<TokenRequest, 'ask' | 'minimumTtl'>): AuditRecord['asked'] => ({
   audience: cut(ask.audience),
   resource: cut(ask.resources[0]),
   scope: cut(ask.scope),

@@ -15,6 +15,7 @@ const LEAVES = [
   'broker/errors.ts',
   'broker/key-errors.ts',
   'broker/fhir-errors.ts',
+  'broker/launch-errors.ts',
   'broker/clock.ts',
   'broker/scopes.ts',
   'broker/profiles.ts',
@@ -63,6 +64,7 @@ const HATCH = [
   'github/key-changes',
   'github/proposal',
   'front',
+  'html',
 ].map(name => `keys-pipeline/${name}.ts`)
 const ROOMS = [
   'access',
@@ -73,10 +75,11 @@ const ROOMS = [
   'http',
   'diagnosis',
   'catalogue',
+  'launch',
 ].map(name => `broker/${name}`)
 
 /** The assembly: app.ts, and what it shares with the commands. */
-const ASSEMBLY = ['app', 'signers', 'examine-upstream', 'key-work', 'fhir-work'].map(
+const ASSEMBLY = ['app', 'signers', 'examine-upstream', 'key-work', 'fhir-work', 'launch-work'].map(
   name => `broker/${name}.ts`,
 )
 
@@ -109,7 +112,7 @@ test('the assembly alone, and the operator’s commands, import from rooms; betw
 })
 
 /** The table of errors is in several files, since one would be too long. */
-const PARTS_OF_A_LEAF = ['fhir-errors', 'key-errors'].map(
+const PARTS_OF_A_LEAF = ['fhir-errors', 'key-errors', 'launch-errors'].map(
   name => `broker/errors.ts → broker/${name}.ts`,
 )
 
@@ -176,6 +179,9 @@ test('every source file that runs has tests of its own name', () => {
     'broker/fhir-work.ts',
     'broker/key-errors.ts',
     'broker/key-work.ts',
+    'broker/launch-errors.ts',
+    'broker/launch-work.ts',
+    'broker/launch/shelf.ts',
     'broker/metrics-table.ts',
     'broker/alarm-table.ts',
     'broker/keys/key-facts.ts',

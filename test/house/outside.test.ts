@@ -59,6 +59,7 @@ test('network', () => {
     'broker/http/listener.ts',
     'broker/http/metrics-listener.ts',
     'broker/keys/ways.ts',
+    'broker/launch/redis-shelf.ts',
     'broker/tokens/redis-store.ts',
     'broker/unix-socket.ts',
     'broker/upstream/connections.ts',
@@ -110,6 +111,13 @@ test('chance', () => {
 test('other programs, workers and code made of text: nobody', () => {
   expect(touching(imports(/^node:(child_process|worker_threads|cluster|vm)$/))).toEqual([])
   expect(touching(uses(/\beval\(|new Function\(/))).toEqual([])
+})
+
+test('databases', () => {
+  expect(touching(imports(/^node:sqlite$/))).toEqual([
+    'broker/keys/state-file.ts',
+    'broker/launch/sqlite-shelf.ts',
+  ])
 })
 
 test('schedules: one file, which only calls', () => {

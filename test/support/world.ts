@@ -64,6 +64,8 @@ export interface World {
   app: FastifyInstance
   /** The operator's listener. */
   admin: FastifyInstance
+  /** The listener for browsers, where the config has it. */
+  launch: FastifyInstance | null
   take: Broker['take']
   ticks: Broker['ticks']
   jwksUrl: string
@@ -121,7 +123,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
         now: clock.now,
         onSetAside: facts => logs.push(JSON.stringify(facts)),
       })
-  const { app, admin, take, ticks } = buildApp(config, {
+  const { app, admin, launch, take, ticks } = buildApp(config, {
     clock: clock.clock,
     chance: () => options.chance ?? 0,
     wait: async milliseconds => clock.advance(milliseconds / 1000),
@@ -140,6 +142,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
       epic,
       app,
       admin,
+      launch,
       take,
       ticks,
       jwksUrl,
@@ -151,6 +154,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     audit: async () => lines(await readFile(config.audit.file, 'utf8')),
     logged: () => logs.join(''),
     close: async () => {
+      await launch?.close()
       await app.close()
       states.close()
       await epic.stop()
