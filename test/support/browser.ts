@@ -10,7 +10,10 @@ export async function launchChromium(path = CHROMIUM): Promise<Browser> {
       `These tests look at pages with a browser, and there is no ${path} (apt-get install --no-install-recommends chromium)`,
     )
   }
-  const args = ['--no-sandbox', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1']
+  const args = [
+    '--no-sandbox',
+    '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost',
+  ]
   return chromium.launch({ executablePath: path, args })
 }
 
