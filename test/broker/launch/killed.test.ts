@@ -94,8 +94,8 @@ async function begin(mode: Mode) {
 const STEPS = 10
 /** The EHR has made a new refresh token, and nobody has written it down. */
 const BETWEEN = [8, 9]
-/** The intent is kept and nothing was sent; the EHR has answered; all is written. */
-const GRAVEST = [6, 8, 10]
+/** The intent is kept and nothing was sent; the EHR has answered. */
+const GRAVEST = [6, 8]
 
 const { percent } = chanceFrom(Number(process.env['LOCKSTEP_SEED']))
 
