@@ -14,6 +14,7 @@ import { NO_PAST, readPast } from './diagnosis/past.ts'
 import { openRefusals } from './diagnosis/refusals.ts'
 import { surroundings } from './diagnosis/surroundings.ts'
 import { TOKEN_EXCHANGE } from './exchange-connection.ts'
+import { openFhirWork } from './fhir-work.ts'
 import { buildAdmin } from './http/admin.ts'
 import { connectionRoute } from './http/connection-route.ts'
 import { documentRoutes } from './http/document-routes.ts'
@@ -172,6 +173,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
     clock,
   }
 
+  const reported = reportedWith(fetching)
   const visits = openVisits(() => clock().monotonic, ports.proxy)
   const launch =
     config.launch &&
@@ -197,7 +199,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
       ...{ rooms: { ...rooms, redeem: users.redeem }, stopping, around },
     })
   app.register(reportRoute, {
-    rooms: { ...rooms, reported: reportedWith(fetching), isShared },
+    rooms: { ...rooms, reported, isShared },
     ...{ stopping, around },
   })
   refuseTheRest(app)
@@ -234,7 +236,10 @@ export function buildApp(config: Config, ports: Ports): Broker {
       if (upstream) await exchange(upstream, upstream.scopes)
     },
   })
-  const admin = buildAdmin({ token: config.admin.token, log, metrics, status, keys: work })
+  const fhir = openFhirWork({
+    ...{ ...rooms, config: () => current.config, connections, reported, newId: randomUUID },
+  })
+  const admin = buildAdmin({ token: config.admin.token, log, metrics, status, keys: work, fhir })
   const scraped = config.metrics && buildMetricsListener(config.metrics, { log, metrics, status })
   const warm = keepWarm({
     ...fetching,

@@ -18,8 +18,11 @@ export interface AuditRecord {
   /**
    * `token`: somebody asks for one. `report`: somebody says that the EHR refused one. `login`: a user comes back from an
    * EHR. `disconnect`: a user ends a connection. `connection`: a service takes one over. `exchange`: it asks for its token.
+   * `fhir_read`, `fhir_write`: an operator has the broker call the FHIR server.
    */
-  action: 'token' | 'report' | 'login' | 'disconnect' | 'connection' | 'exchange'
+  action:
+    | ('token' | 'report' | 'fhir_read' | 'fhir_write')
+    | ('login' | 'disconnect' | 'connection' | 'exchange')
   decision: 'granted' | 'refused'
   /** Why it was refused: a code of the broker's table. */
   code: string | null

@@ -256,6 +256,7 @@ export const ConfigSchema = Type.Object(
           socket: Type.Optional(FilePath),
           port: Type.Optional(Port),
           tokenFile: Type.Optional(FilePath),
+          fhirCheck: Type.Optional(Type.Enum(['read', 'write'])),
         },
         closed,
       ),

@@ -31,6 +31,8 @@ export interface Config {
   issuer: string
   listen: Listen
   admin: AdminAddress
+  /** What an operator may have the broker do at FHIR servers; null for nothing. */
+  fhirCheck: 'read' | 'write' | null
   audit: { file: string; fsync: boolean }
   keys: ReadonlyMap<Environment, KeySource>
   /** Folder of what was seen and signed, which survives a restart. */
@@ -190,6 +192,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     issuer: file.issuer,
     listen: settleListen(file.listen, { pathAt, readIdentity, readAuthorities, complaints }),
     admin: settleAdmin(file.admin, given => pathAt('/admin', given), read, complaints),
+    fhirCheck: file.admin?.fhirCheck ?? null,
     audit: { file: pathAt('/audit/file', file.audit.file), fsync: file.audit.fsync ?? false },
     keys,
     state: stateFolder(file, pathAt),

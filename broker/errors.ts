@@ -1,3 +1,4 @@
+import { FHIR_ERRORS } from './fhir-errors.ts'
 import { KEY_ERRORS } from './key-errors.ts'
 import { LAUNCH_ERRORS } from './launch-errors.ts'
 
@@ -234,12 +235,7 @@ export const ERRORS = {
     oauth: 'temporarily_unavailable',
     says: 'The broker of this config cannot be reached: is it running?',
   },
-  daemon_failed: {
-    blame: 'us',
-    status: 500,
-    oauth: 'server_error',
-    says: 'The broker of this config gave no answer that can be read.',
-  },
+  daemon_failed: ours('The broker of this config gave no answer that can be read.'),
   audit_failed: {
     blame: 'us',
     status: 503,
@@ -258,6 +254,7 @@ export const ERRORS = {
   file_unreadable: ours('The file cannot be read.'),
   file_not_written: ours('The file was not written.'),
   ...KEY_ERRORS,
+  ...FHIR_ERRORS,
   ...LAUNCH_ERRORS,
   not_found: caller(404, 'invalid_request', 'There is nothing at this address.'),
   internal: { blame: 'us', status: 500, oauth: 'server_error', says: 'Something went wrong here.' },

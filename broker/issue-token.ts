@@ -88,7 +88,8 @@ const replyOf = ({ token, expiresIn }: Obtained): Issued => ({
   scope: token.scope,
 })
 
-const grantedOf = ({ token, expiresIn, source }: Obtained): AuditRecord['granted'] => ({
+/** A token as it goes into a record. */
+export const grantedOf = ({ token, expiresIn, source }: Obtained): AuditRecord['granted'] => ({
   scope: token.scope,
   expires_in: expiresIn(),
   token_sha256: token.sha256,

@@ -30,7 +30,7 @@ export const failed = (past: Past, at: number): Past => ({
 export function readPast(records: Iterable<AuditRecord>): Map<string, Past> {
   const pasts = new Map<string, Past>()
   for (const { action, upstream, time, granted, code } of records) {
-    // What users do is under another client ID, and says nothing of this one.
+    // What users do is under another client ID; an operator's look may fail where getting tokens works.
     if (upstream === null || action !== 'token') continue
     const past = pasts.get(upstream) ?? NO_PAST
     const at = Date.parse(time)

@@ -1,5 +1,6 @@
 import Type from 'typebox'
 import { BrokerError, ERRORS, type ErrorCode } from '../errors.ts'
+import { FHIR_ERRORS } from '../fhir-errors.ts'
 import { KEY_ERRORS } from '../key-errors.ts'
 import { LAUNCH_ERRORS } from '../launch-errors.ts'
 import { bodyOf } from './reply.ts'
@@ -12,6 +13,7 @@ const ELSEWHERE: ReadonlySet<ErrorCode> = new Set([
   ...(['discovery_other_domain', 'token_unknown'] as const),
   ...(['state_in_use', 'state_unusable', 'state_unreadable'] as const),
   ...(Object.keys(KEY_ERRORS) as (keyof typeof KEY_ERRORS)[]),
+  ...(Object.keys(FHIR_ERRORS) as (keyof typeof FHIR_ERRORS)[]),
   ...(Object.keys(LAUNCH_ERRORS) as (keyof typeof LAUNCH_ERRORS)[]).filter(
     code => !/^(connection|subject_token|requested_token_type)_/.test(code),
   ),

@@ -14,6 +14,7 @@ const LEAVES = [
   'keys-pipeline/algorithms.ts',
   'broker/errors.ts',
   'broker/key-errors.ts',
+  'broker/fhir-errors.ts',
   'broker/launch-errors.ts',
   'broker/clock.ts',
   'broker/scopes.ts',
@@ -78,7 +79,7 @@ const ROOMS = [
 ].map(name => `broker/${name}`)
 
 /** The assembly: app.ts, and what it shares with the commands. */
-const ASSEMBLY = ['app', 'signers', 'examine-upstream', 'key-work', 'launch-work'].map(
+const ASSEMBLY = ['app', 'signers', 'examine-upstream', 'key-work', 'fhir-work', 'launch-work'].map(
   name => `broker/${name}.ts`,
 )
 
@@ -111,7 +112,7 @@ test('the assembly alone, and the operator’s commands, import from rooms; betw
 })
 
 /** The table of errors is in several files, since one would be too long. */
-const PARTS_OF_A_LEAF = ['key-errors', 'launch-errors'].map(
+const PARTS_OF_A_LEAF = ['fhir-errors', 'key-errors', 'launch-errors'].map(
   name => `broker/errors.ts → broker/${name}.ts`,
 )
 
@@ -174,6 +175,8 @@ test('every source file that runs has tests of its own name', () => {
     'broker/diagnosis/facts.ts',
     'broker/config-schema.ts',
     'broker/examine-upstream.ts',
+    'broker/fhir-errors.ts',
+    'broker/fhir-work.ts',
     'broker/key-errors.ts',
     'broker/key-work.ts',
     'broker/launch-errors.ts',

@@ -16,7 +16,7 @@ const shown = (codes: readonly ErrorCode[]): string[] => [
 const LISTENER =
   /^broker\/(http|access|tokens|upstream|keys|launch)\/|^broker\/((issue|report)-token|exchange-connection|redeem-code)/
 const NOT_ITS =
-  /http\/(admin|key-routes|launch-)|upstream\/discovery|keys\/(state-file|put-away)|launch\/(answer|finish|front|id-token|issuers|logins)/
+  /http\/(admin|key-routes|order-scope|launch-)|upstream\/(discovery|fhir-)|keys\/(state-file|put-away)|launch\/(answer|finish|front|id-token|issuers|logins)/
 const ROTATION = /keys\/(carry-out|make-key|orders|publish|withdraw)/
 const named = sourceFiles()
   .filter(file => LISTENER.test(file) && !NOT_ITS.test(file) && !ROTATION.test(file))
