@@ -23,7 +23,7 @@ export function openChart(
     const { 'content-security-policy': policy, ...headers } = PAGE_HEADERS
     return reply
       .headers(headers)
-      .header('content-security-policy', `${policy}; frame-src ${new URL(launch).origin}`)
+      .header('content-security-policy', `${policy}; frame-src 'self' ${new URL(launch).origin}`)
       .send(chartPage([], launch))
   })
 }
