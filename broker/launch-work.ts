@@ -16,7 +16,7 @@ import { openIssuers } from './launch/issuers.ts'
 import { type Keeper, openKeeper } from './launch/keeper.ts'
 import { openLogins } from './launch/logins.ts'
 import { openRedisShelf } from './launch/redis-shelf.ts'
-import { renewWith } from './launch/renew.ts'
+import { refuseGrant, renewWith } from './launch/renew.ts'
 import { ALWAYS_COVERED } from './launch/request.ts'
 import type { Shelf } from './launch/shelf.ts'
 import { openSqliteShelf } from './launch/sqlite-shelf.ts'
@@ -111,14 +111,6 @@ function openTidying(clock: Clock, tidy: () => Promise<void>): () => Promise<voi
     last = now
     await tidy()
   }
-}
-
-/** What the EHR says of a code or a refresh token is about that one, and not about us. */
-function refuseGrant(thrown: unknown): never {
-  const { code, facts, cause } = asBrokerError(thrown)
-  if (code === 'upstream_refused' && facts['error'] === 'invalid_grant')
-    throw new BrokerError('upstream_invalid_grant', facts, { cause })
-  throw thrown
 }
 
 /** What a user's token may do must lie within what the config asks for: EHRs may give more. */

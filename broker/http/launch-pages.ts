@@ -12,8 +12,6 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .35rem 1.25rem;
 dt { font-weight: 600; }
 dd { margin: 0; overflow-wrap: anywhere; }
 code { font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
-table { border-collapse: collapse; width: 100%; margin: 0 0 1.5rem; }
-th, td { text-align: start; vertical-align: top; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid color-mix(in srgb, currentColor 25%, transparent); overflow-wrap: anywhere; }
 button, .go { font: inherit; display: inline-block; padding: .6rem 1.1rem; border: 1px solid currentColor; border-radius: .4rem; background: none; color: inherit; text-decoration: none; cursor: pointer; }
 button:hover, .go:hover { background: color-mix(in srgb, currentColor 10%, transparent); }
 :focus-visible { outline: 3px solid Highlight; outline-offset: 2px; }
@@ -65,6 +63,9 @@ const again = (upstream: string): Html =>
 
 const row = (name: string, value: string): Html => html`<dt>${name}</dt><dd>${value}</dd>`
 
+/** To the minute, as people read it. */
+const readable = (time: string): string => `${time.slice(0, 16).replace('T', ' ')} UTC`
+
 const TITLES: Readonly<Record<ConnectionStatus['standing'], string>> = {
   connected: 'Connected',
   lapsed: 'The connection has ended',
@@ -86,7 +87,7 @@ export function statusPage(status: ConnectionStatus): string {
     ...(patient === null ? [] : [row('Patient', patient)]),
     row('Allowed', scopes.join(', ')),
     ...(standing === 'connected' && expires_at !== null
-      ? [row('Until', lasting ? `${expires_at}, then renewed` : expires_at)]
+      ? [row('Until', lasting ? `${readable(expires_at)}, then renewed` : readable(expires_at))]
       : []),
   ]
   const disconnect = html`<form method="post" action="/oauth/${upstream}-disconnect">
@@ -112,17 +113,14 @@ export function explainPage(
 ): string {
   const rows = parameters.map(
     ({ name, value, why }) =>
-      html`<tr><th scope="row"><code>${name}</code></th><td><code>${value}</code></td><td>${why}</td></tr>`,
+      html`<dt><code>${name}</code></dt><dd><code>${value}</code><br>${why}</dd>`,
   )
   const hints = missing.map(each => html`<li>${each}</li>`)
   return page(
     `The authorization request for ${upstream}`,
     html`<p>Nobody can log in by this one: its state belongs to no browser.</p>
 <p><code>${url}</code></p>
-<table>
-<thead><tr><th scope="col">Parameter</th><th scope="col">Value</th><th scope="col">Why</th></tr></thead>
-<tbody>${rows}</tbody>
-</table>
+<dl>${rows}</dl>
 <h2>What is missing</h2>
 ${missing.length === 0 ? html`<p>Nothing that can be told from here.</p>` : html`<ul>${hints}</ul>`}`,
   )

@@ -169,3 +169,11 @@ function mergedContext(before: Context, now: Context): Connection['context'] {
     throw new BrokerError('upstream_reply_malformed', { member: 'patient' })
   return { ...before, ...now }
 }
+
+/** What the EHR says of a code or a refresh token is about that one, and not about us. */
+export function refuseGrant(thrown: unknown): never {
+  const { code, facts, cause } = asBrokerError(thrown)
+  if (code === 'upstream_refused' && facts['error'] === 'invalid_grant')
+    throw new BrokerError('upstream_invalid_grant', facts, { cause })
+  throw thrown
+}
