@@ -75,15 +75,16 @@ function openPublishers({ clock, proxy }: Pick<Ports, 'clock' | 'proxy'>) {
     const agent = agentFor({ ...(ca !== null && { ca }) }, proxy, MOST_REPLY_BYTES)
     const access = { repository, baseUrl, fetch: fetchOver(agent) }
     const read = (file: string): string => readText(file, MOST_SECRET_BYTES).trim()
-    const token =
+    const tokenTo = (may: 'read' | 'write') =>
       credential.kind === 'token'
         ? async () => read(credential.file)
         : appTokens(credential, {
             clock,
             privateKey: () => read(credential.keyFile),
-            exchange: installationToken(access, credential.installationId),
+            exchange: installationToken(access, credential.installationId, may),
           })
-    return { publisher: openPublisher(access, token), close: () => agent.destroy() }
+    const publisher = openPublisher(access, tokenTo('write'), tokenTo('read'))
+    return { publisher, close: () => agent.destroy() }
   }
   return {
     close,

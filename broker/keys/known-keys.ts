@@ -1,3 +1,4 @@
+import type { Times } from '../../keys-pipeline/github/record.ts'
 import type { HeldKey, KeyRules } from './environment.ts'
 import { type KeyFacts, NO_RECORD } from './key-facts.ts'
 import { type GuardSettings, provenAt } from './proof.ts'
@@ -39,10 +40,12 @@ export function factsOf(held: readonly HeldKey[], { parts }: OpenState): KeyFact
 export function settingsOf(
   { guard, liveSince }: KeyRules,
   facts: readonly KeyFacts[],
+  recorded: Times = {},
 ): GuardSettings {
   const claimed = facts.flatMap(({ thumbprint, kid }) => {
     const claim = liveSince.get(kid) ?? liveSince.get(thumbprint)
-    return claim ? [[thumbprint, claim.at] as const] : []
+    const at = claim?.at ?? recorded[thumbprint]
+    return at === undefined ? [] : [[thumbprint, at] as const]
   })
   return { guard, claimed: Object.fromEntries(claimed) }
 }

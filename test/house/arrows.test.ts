@@ -63,6 +63,7 @@ const HATCH = [
   'github/key-changes',
   'github/proposal',
   'github/pulls',
+  'github/record',
   'front',
 ].map(name => `keys-pipeline/${name}.ts`)
 const ROOMS = [
