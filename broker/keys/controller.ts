@@ -3,7 +3,6 @@ import { type Clock, type Instant, remaining } from '../clock.ts'
 import { asBrokerError } from '../errors.ts'
 import type { Log } from './alarms.ts'
 import { carryOut, type StepPorts } from './carry-out.ts'
-import { openConsult } from './consult.ts'
 import type { EnvironmentKeys } from './environment.ts'
 import { type Notes, openNotes, type Pace } from './notes.ts'
 import { planSteps, type Step } from './plan.ts'
@@ -41,7 +40,6 @@ const ASKED_AT_ONCE = 4
 export function openController(ports: Ports): Controller {
   const { clock, log, environments, rules } = ports
   const notes = new Map<Environment, Notes>()
-  const consult = openConsult({ clock, log, publisher: ports.publisher })
   const notesOf = (environment: Environment): Notes => {
     const known = notes.get(environment) ?? openNotes(environment, clock, log)
     notes.set(environment, known)
@@ -72,7 +70,6 @@ export function openController(ports: Ports): Controller {
   }
   const work = async (environment: Environment, keys: EnvironmentKeys): Promise<void> => {
     if (!canRotate(keys)) return
-    await consult(environment, keys)
     const rotations = nextRotations(keys, rules(), { newId: ports.newId, isLost: isLostIn(keys) })
     if (rotations !== null && !keys.keep({ rotations })) return
     const steps = stepsFor(keys)

@@ -106,7 +106,8 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
   })
   const gather = (): void => {
     facts = factsOf(taken.held, state)
-    settings = settingsOf(taken.rules, facts, recorded)
+    const { watched } = state.parts
+    settings = settingsOf(taken.rules, facts, { live: recorded, watched })
   }
   const handFor = (choice: Choice | null): Hand | null => {
     if (choice === null) return null

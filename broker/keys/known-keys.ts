@@ -3,7 +3,7 @@ import type { HeldKey, KeyRules } from './environment.ts'
 import { type KeyFacts, NO_RECORD } from './key-facts.ts'
 import { type GuardSettings, provenAt } from './proof.ts'
 import type { Situation } from './rotation.ts'
-import { isLive } from './sightings.ts'
+import { isLive, sightingOf, type Watched } from './sightings.ts'
 import type { SigningKey } from './signing-keys.ts'
 import type { KeyState } from './state.ts'
 import type { OpenState } from './state-keeper.ts'
@@ -37,14 +37,19 @@ export function factsOf(held: readonly HeldKey[], { parts }: OpenState): KeyFact
   return [...here, ...elsewhere]
 }
 
+/**
+ * The publisher's record counts for a key that no look was ever without: where the watch has seen it come, the watch
+ * knows better, stale edges and all.
+ */
 export function settingsOf(
   { guard, liveSince }: KeyRules,
   facts: readonly KeyFacts[],
-  recorded: Times = {},
+  { live, watched }: { live: Times; watched: Watched },
 ): GuardSettings {
   const claimed = facts.flatMap(({ thumbprint, kid }) => {
     const claim = liveSince.get(kid) ?? liveSince.get(thumbprint)
-    const at = claim?.at ?? recorded[thumbprint]
+    const isOlder = sightingOf(watched, thumbprint).lastAbsent === null
+    const at = claim?.at ?? (isOlder ? live[thumbprint] : undefined)
     return at === undefined ? [] : [[thumbprint, at] as const]
   })
   return { guard, claimed: Object.fromEntries(claimed) }

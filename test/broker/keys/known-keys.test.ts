@@ -42,12 +42,24 @@ test('names are remembered of keys that are here, and forgotten of others that a
   expect(namesAfter(new Map(), held, before)).toEqual({ [KEY.thumbprint]: NAME })
 })
 
-test('the operator’s word for a key is taken by its kid', () => {
+test('the operator’s word for a key is taken by its kid, before the publisher’s record', () => {
   const liveSince = new Map([['own', { at: 5 }]])
   const state = openState({ load: () => null, save: () => {} }, movedClock().clock)
   const facts = factsOf(held, state)
-  expect(settingsOf({ ...rules, liveSince, guard: 9 }, facts)).toEqual({
+  const live = { [KEY.thumbprint]: 3 }
+  const { watched } = state.parts
+  expect(settingsOf({ ...rules, liveSince, guard: 9 }, facts, { live, watched })).toEqual({
     guard: 9,
     claimed: { [KEY.thumbprint]: 5 },
   })
+})
+
+test.each<[string, number | null, number | undefined]>([
+  ['a key that no look was without', null, 3],
+  ['none that the watch has seen come', 2, undefined],
+])('the publisher’s record counts for %s', (_, lastAbsent, at) => {
+  const state = openState({ load: () => null, save: () => {} }, movedClock().clock)
+  const sightings = { [KEY.thumbprint]: { liveSince: 5, lastPresent: 5, lastAbsent } }
+  const told = { live: { [KEY.thumbprint]: 3 }, watched: { ...state.parts.watched, sightings } }
+  expect(settingsOf(rules, factsOf(held, state), told).claimed[KEY.thumbprint]).toBe(at)
 })

@@ -77,6 +77,21 @@ test('a token that cannot be had is not proposed with', async () => {
   expect(server().requests).toEqual([])
 })
 
+test('the record is asked for with a token that need not write', async () => {
+  const { made, live } = publisher()
+  expect(await made('nonprod')).toEqual({})
+  const reading = openPublisher(
+    access(),
+    async () => 'to-write',
+    async () => 'to-read',
+  )
+  const url = 'https://keys.example.com/jwks.json'
+  expect(await reading.live('nonprod', { url, before: 0 })).toEqual({})
+  expect(server().requests.at(-1)?.authorization).toBe('token to-read')
+  expect(await live('nonprod', { url, before: 0 })).toEqual({})
+  expect(server().writes()).toEqual([])
+})
+
 test('an app gets a token for that repository and no more than a proposal needs', async () => {
   const sent: { url: string; body: unknown; authorization: string | null }[] = []
   const fetch: typeof globalThis.fetch = async (url, init) => {
