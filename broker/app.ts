@@ -6,6 +6,7 @@ import { claimedId } from './access/credential.ts'
 import { openDoor } from './access/door.ts'
 import { compilePolicy, warmlyWanted } from './access/policy.ts'
 import { type Audit, readAuditTail } from './audit.ts'
+import { orderRecord } from './audit-record.ts'
 import type { Clock } from './clock.ts'
 import type { Config, ConfigError } from './config.ts'
 import type { Cause } from './diagnosis/diagnose.ts'
@@ -18,6 +19,7 @@ import { openFhirWork } from './fhir-work.ts'
 import { buildAdmin } from './http/admin.ts'
 import { connectionRoute } from './http/connection-route.ts'
 import { documentRoutes } from './http/document-routes.ts'
+import type { KeyRoutes } from './http/key-routes.ts'
 import { listenerFor, refuseTheRest, takeIdentity } from './http/listener.ts'
 import { buildMetricsListener } from './http/metrics-listener.ts'
 import { reportRoute } from './http/report-route.ts'
@@ -208,13 +210,8 @@ export function buildApp(config: Config, ports: Ports): Broker {
   app.addHook('onClose', async () => {
     // A caller that went away may have left its story half told: it is recorded all the same.
     await stopping.settled()
-    await Promise.all([
-      connections.close(),
-      visits.close(),
-      watch.close(),
-      work.close(),
-      traces.close(),
-    ])
+    const ways = [connections, visits, watch, work, traces]
+    await Promise.all(ways.map(each => each.close()))
     sharing.close()
     desk.close()
     await audit.close()
@@ -226,6 +223,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
       breakerOf: guards.breakerOf,
       handOf: desk.handOf,
       environments: desk.environments(),
+      overview: work.overview,
       causesOf: ({ id }) => refusals.last.get(id)?.causes.map(brief) ?? [],
     })
   const work = openKeyWork({
@@ -239,7 +237,11 @@ export function buildApp(config: Config, ports: Ports): Broker {
   const fhir = openFhirWork({
     ...{ ...rooms, config: () => current.config, connections, reported, newId: randomUUID },
   })
-  const admin = buildAdmin({ token: config.admin.token, log, metrics, status, keys: work, fhir })
+  const keys: KeyRoutes = {
+    ...work,
+    record: order => audit.record(orderRecord(order, randomUUID(), current.policy, clock)),
+  }
+  const admin = buildAdmin({ token: config.admin.token, log, metrics, status, keys, fhir })
   const scraped = config.metrics && buildMetricsListener(config.metrics, { log, metrics, status })
   const warm = keepWarm({
     ...fetching,

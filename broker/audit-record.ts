@@ -1,31 +1,51 @@
 import type { Policy } from './access/policy.ts'
-import type { AuditRecord } from './audit.ts'
+import type { AuditRecord, KeyOrder } from './audit.ts'
 import type { Clock } from './clock.ts'
 
 /** A record of a decision that is not taken yet: refused, until somebody says otherwise. */
 export function openRecord(
-  action: AuditRecord['action'],
+  action: Exclude<AuditRecord['action'], KeyOrder['action']>,
   request: { id: string; address: string },
   claimed: string | null,
   { generation }: Pick<Policy, 'generation'>,
   clock: Clock,
 ): AuditRecord {
   return {
-    time: new Date(clock().wall).toISOString(),
-    request: request.id,
-    action,
-    decision: 'refused',
-    code: null,
-    tolerated: null,
-    service: null,
-    claimed,
-    method: null,
-    address: request.address,
-    upstream: null,
-    asked: null,
-    granted: null,
-    connection: null,
-    reported: null,
-    config: generation,
+    ...NOTHING,
+    ...{ time: new Date(clock().wall).toISOString(), action, claimed, config: generation },
+    ...{ request: request.id, address: request.address },
   }
+}
+
+/** Of an order that was carried out or refused. */
+export const orderRecord = (
+  { action, code, address, order }: KeyOrder,
+  request: string,
+  { generation }: Pick<Policy, 'generation'>,
+  clock: Clock,
+): AuditRecord => ({
+  ...NOTHING,
+  ...{ time: new Date(clock().wall).toISOString(), action, code, request, address, order },
+  ...{ decision: code === null ? 'granted' : 'refused', config: generation },
+})
+
+/** In the order in which a line has them. */
+const NOTHING: AuditRecord = {
+  time: '',
+  request: '',
+  action: 'token',
+  decision: 'refused',
+  code: null,
+  tolerated: null,
+  service: null,
+  claimed: null,
+  method: null,
+  address: '',
+  upstream: null,
+  asked: null,
+  granted: null,
+  connection: null,
+  reported: null,
+  order: null,
+  config: '',
 }

@@ -18,11 +18,11 @@ export interface AuditRecord {
   /**
    * `token`: somebody asks for one. `report`: somebody says that the EHR refused one. `login`: a user comes back from an
    * EHR. `disconnect`: a user ends a connection. `connection`: a service takes one over. `exchange`: it asks for its token.
-   * `fhir_read`, `fhir_write`: an operator has the broker call the FHIR server.
+   * The others are an operator's orders: `fhir_read` and `fhir_write` have the broker call a FHIR server.
    */
   action:
-    | ('token' | 'report' | 'fhir_read' | 'fhir_write')
-    | ('login' | 'disconnect' | 'connection' | 'exchange')
+    | ('token' | 'report' | 'login' | 'disconnect' | 'connection' | 'exchange')
+    | ('fhir_read' | 'fhir_write' | KeyOrder['action'])
   decision: 'granted' | 'refused'
   /** Why it was refused: a code of the broker's table. */
   code: string | null
@@ -52,8 +52,24 @@ export interface AuditRecord {
   connection: string | null
   /** SHA-256 of the token that is reported, where the service may have it. */
   reported: string | null
+  /** What an operator has ordered about keys. */
+  order: KeyOrder['order'] | null
   /** SHA-256 of the config that decided. */
   config: string
+}
+
+/** An operator's order about keys, as far as it was understood: what nobody knows is not repeated. */
+export interface KeyOrder {
+  action: 'rotate' | 'revoke' | 'release'
+  /** Why it was refused; null where it was carried out. */
+  code: string | null
+  address: string
+  order: {
+    environment: string | null
+    kid: string | null
+    alg: string | null
+    reason: string | null
+  }
 }
 
 export interface Audit {

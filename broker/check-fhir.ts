@@ -59,10 +59,7 @@ async function decide(
   rooms: CheckRooms,
 ) {
   const action = order.method === 'GET' ? 'fhir_read' : 'fhir_write'
-  const record: AuditRecord = {
-    ...openRecord(action, request, null, rooms.policy(), rooms.clock),
-    method: 'operator',
-  }
+  const record: AuditRecord = openRecord(action, request, null, rooms.policy(), rooms.clock)
   try {
     const { fhirCheck, upstreams } = rooms.config()
     if (fhirCheck === null || (action === 'fhir_write' && fhirCheck !== 'write'))

@@ -3,11 +3,13 @@ import { homedir } from 'node:os'
 import { relative, resolve } from 'node:path'
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
-import { asciiJson, registerCommands } from '../keys-pipeline/front.ts'
+import { asciiJson, outlive, registerCommands } from '../keys-pipeline/front.ts'
 import { COMMANDS } from './commands/table.ts'
 import { type Terminal, told } from './commands/terminal.ts'
 import { ConfigError } from './config.ts'
 import { BrokerError } from './errors.ts'
+
+for (const stream of [process.stdout, process.stderr]) stream.on('error', outlive)
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 const note = (text: string): void => void process.stderr.write(`${text}\n`)

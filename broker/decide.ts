@@ -28,7 +28,7 @@ export interface DecisionRooms {
  * refuse; `audit_failed`.
  */
 export async function decide<T>(
-  action: AuditRecord['action'],
+  action: 'connection' | 'exchange',
   request: ServiceRequest,
   rooms: DecisionRooms,
   work: (service: string, record: AuditRecord) => Promise<T>,

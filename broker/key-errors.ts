@@ -23,5 +23,5 @@ export const KEY_ERRORS = {
   publish_by_hand: ours('No repository is configured: the change must be published by hand.'),
   proposal_declined: ours('The pull request was closed: it goes on when it is reopened.'),
   proposal_failed: ours('The pull request could not be made.'),
-  withdrawal_overtaken: ours('A key is needed again that was to go: close its pull request.'),
+  withdrawal_overtaken: ours('A key is needed again that was to go: stop its removal.'),
 } as const satisfies Record<string, Row>

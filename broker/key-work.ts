@@ -5,6 +5,7 @@ import type { Config } from './config.ts'
 import { ERRORS } from './errors.ts'
 import { readText } from './files.ts'
 import type { Log } from './keys/alarms.ts'
+import { openConsult } from './keys/consult.ts'
 import { openController } from './keys/controller.ts'
 import type { EnvironmentKeys } from './keys/environment.ts'
 import { appTokens } from './keys/github-app.ts'
@@ -39,17 +40,26 @@ export function openKeyWork(ports: Ports): KeyWork {
   const { clock, log, newId, config, environments, ask } = ports
   const publishers = openPublishers(ports)
   const rules = () => config().rotation
+  const publisher = () => publishers.of(config().rotation.github)
+  const consult = openConsult({ clock, log, publisher })
   const controller = openController({
     ...{ clock, log, newId, environments, rules, ask },
     makePair: newPairBeside,
     foldersOf: environment =>
       config().keys.get(environment) ?? { folder: null, standbyFolder: null, passphrase: null },
-    publisher: () => publishers.of(config().rotation.github),
+    publisher,
   })
   return {
-    tick: controller.tick,
+    tick: async () => {
+      await Promise.all([...environments()].map(([name, keys]) => consult(name, keys)))
+      await controller.tick()
+    },
     orders: openOrders({ log, newId, environments, rules, hurry: controller.hurry }),
-    overview: () => overviewOf(environments(), controller, code => ERRORS[code].says),
+    overview: () =>
+      overviewOf(environments(), {
+        ...controller,
+        ...{ says: code => ERRORS[code].says, every: rules().every },
+      }),
     close: publishers.close,
   }
 }
@@ -71,15 +81,16 @@ function openPublishers({ clock, proxy }: Pick<Ports, 'clock' | 'proxy'>) {
     const agent = agentFor({ ...(ca !== null && { ca }) }, proxy, MOST_REPLY_BYTES)
     const access = { repository, baseUrl, fetch: fetchOver(agent) }
     const read = (file: string): string => readText(file, MOST_SECRET_BYTES).trim()
-    const token =
+    const tokenTo = (may: 'read' | 'write') =>
       credential.kind === 'token'
         ? async () => read(credential.file)
         : appTokens(credential, {
             clock,
             privateKey: () => read(credential.keyFile),
-            exchange: installationToken(access, credential.installationId),
+            exchange: installationToken(access, credential.installationId, may),
           })
-    return { publisher: openPublisher(access, token), close: () => agent.destroy() }
+    const publisher = openPublisher(access, tokenTo('write'), tokenTo('read'))
+    return { publisher, close: () => agent.destroy() }
   }
   return {
     close,

@@ -103,4 +103,19 @@ export const METRICS = {
     labels: ['environment'],
     help: 'When a look at the live set could last tell anything, in seconds since the epoch; 0 for never, absent where nobody looks.',
   },
+  lockstep_key_state_since_timestamp_seconds: {
+    type: 'gauge',
+    labels: ['environment', 'kid', 'state'],
+    help: 'Since when a key that is here has been in the state that it is in, in seconds since the epoch; 0 where nobody knows.',
+  },
+  lockstep_rotation_since_timestamp_seconds: {
+    type: 'gauge',
+    labels: ['environment', 'alg', 'role'],
+    help: 'When a rotation that is under way was begun, in seconds since the epoch, the earliest where there are several; absent where none is.',
+  },
+  lockstep_rotation_waiting_timestamp_seconds: {
+    type: 'gauge',
+    labels: ['environment', 'step', 'code'],
+    help: 'Since when a step of a rotation has waited for somebody, or has failed, by the code that the log has; absent where none does. EHRs that do not take a key are in `lockstep_upstream_state`.',
+  },
 } as const satisfies Record<string, Row>

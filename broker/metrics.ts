@@ -3,8 +3,9 @@ import { ALARMS, type AlarmCode } from './alarm-table.ts'
 import type { Audit, AuditRecord } from './audit.ts'
 import type { Clock, Instant } from './clock.ts'
 import { asBrokerError } from './errors.ts'
+import type { KeyOverview } from './keys/overview.ts'
 import { METRICS } from './metrics-table.ts'
-import type { EnvironmentStatus, Status, UpstreamStatus } from './status.ts'
+import type { Status, UpstreamStatus } from './status.ts'
 import type { Obtain } from './tokens/obtain.ts'
 import type { Exchange } from './upstream/exchange.ts'
 
@@ -102,6 +103,9 @@ const LOOKED = { cache: 'hit', shared: 'shared', upstream: 'miss' } as const
 const outcomeOf = (status: number): (typeof OUTCOMES)[number] =>
   status < 400 ? 'granted' : status < 500 ? 'refused' : 'failed'
 
+/** Of ISO 8601, since the epoch. */
+const secondsOf = (time: string): number => Date.parse(time) / 1000
+
 const secondsSince = (began: Instant, now: Instant): number =>
   (now.monotonic - began.monotonic) / 1000
 
@@ -144,21 +148,38 @@ function openGauges(registry: Registry): { show: (status: Status) => void } {
   const live = gauge('lockstep_key_live')
   const signsFor = gauge('lockstep_key_upstreams')
   const setSeen = gauge('lockstep_key_set_seen_timestamp_seconds')
-  const showKeys = ({ environment, jwksUrl, lastTold, alarms, keys }: EnvironmentStatus): void => {
+  const keyState = gauge('lockstep_key_state_since_timestamp_seconds')
+  const rotation = gauge('lockstep_rotation_since_timestamp_seconds')
+  const waiting = gauge('lockstep_rotation_waiting_timestamp_seconds')
+  const showRotations = ({ environment, rotations, steps }: KeyOverview): void => {
+    const latestFirst = <T>(times: T[], of: (each: T) => string): T[] =>
+      times.toSorted((a, b) => of(b).localeCompare(of(a)))
+    // Of several with the same labels the earliest is set last, and stays.
+    for (const { alg, role, asked } of latestFirst(rotations, each => each.asked))
+      rotation.set({ environment, alg, role }, secondsOf(asked))
+    const waits = steps.flatMap(({ do: step, waitsFor }) =>
+      waitsFor === null || step === 'ask' ? [] : [{ step, ...waitsFor }],
+    )
+    for (const { step, code, since } of latestFirst(waits, each => each.since))
+      waiting.set({ environment, step, code }, secondsOf(since))
+  }
+  const showKeys = ({ environment, jwksUrl, lastTold, alarms, keys }: KeyOverview): void => {
     for (const name of ALARM_CODES)
       alarm.set({ environment, alarm: name }, alarms.some(({ code }) => code === name) ? 1 : 0)
-    if (jwksUrl !== null)
-      setSeen.set({ environment }, lastTold === null ? 0 : Date.parse(lastTold) / 1000)
+    if (jwksUrl !== null) setSeen.set({ environment }, lastTold === null ? 0 : secondsOf(lastTold))
     // The kid of a key that is not here is made by whoever publishes it: such keys are no series.
-    for (const { kid, liveSince, signsFor: count } of keys.filter(({ here }) => here)) {
+    for (const { kid, liveSince, signsFor: count, state, since } of keys.filter(
+      ({ here }) => here,
+    )) {
       if (jwksUrl !== null) live.set({ environment, kid }, liveSince === null ? 0 : 1)
       signsFor.set({ environment, kid }, count)
+      keyState.set({ environment, kid, state }, since === null ? 0 : secondsOf(since))
     }
   }
   const showOne = (one: UpstreamStatus): void => {
     const { id: upstream, environment, kid } = one
     for (const each of STATES) state.set({ upstream, state: each }, each === one.state ? 1 : 0)
-    const last = one.lastSuccess === null ? 0 : Date.parse(one.lastSuccess) / 1000
+    const last = one.lastSuccess === null ? 0 : secondsOf(one.lastSuccess)
     lastSuccess.set({ upstream }, last)
     if (one.skew !== null) skew.set({ upstream }, one.skew)
     breaker.set({ upstream }, one.breaker === 'closed' ? 0 : 1)
@@ -166,15 +187,16 @@ function openGauges(registry: Registry): { show: (status: Status) => void } {
     if (lives.length > 0) remaining.set({ upstream }, Math.min(...lives))
     if (kid !== null) key.set({ upstream, environment, kid }, 1)
     if (kid !== null && one.keySince !== null)
-      keySince.set({ environment, kid }, Date.parse(one.keySince) / 1000)
+      keySince.set({ environment, kid }, secondsOf(one.keySince))
   }
   return {
     show: ({ configRefused: refused, upstreams, keys }) => {
       configRefused.set(refused === null ? 0 : 1)
       for (const each of [state, lastSuccess, skew, breaker, remaining, key, keySince]) each.reset()
-      for (const each of [alarm, live, signsFor, setSeen]) each.reset()
+      for (const each of [alarm, live, signsFor, setSeen, keyState, rotation, waiting]) each.reset()
       upstreams.forEach(showOne)
       keys.forEach(showKeys)
+      keys.forEach(showRotations)
     },
   }
 }

@@ -1,9 +1,9 @@
 import type { Environment } from '../keys-pipeline/key-set.ts'
-import type { AlarmCode } from './alarm-table.ts'
 import { type Clock, remaining } from './clock.ts'
 import type { Config, ConfigError } from './config.ts'
 import type { ErrorCode } from './errors.ts'
 import type { EnvironmentKeys, Hand } from './keys/environment.ts'
+import type { KeyOverview } from './keys/overview.ts'
 import type { Because } from './keys/rotation.ts'
 import type { Refused } from './recent-refusals.ts'
 import type { TokenCache } from './tokens/cache.ts'
@@ -21,7 +21,8 @@ export interface Status {
   /** Why the config that is there now is not the one in force, and since when; null where it is. */
   configRefused: { time: string; complaints: ConfigError['complaints'] } | null
   upstreams: UpstreamStatus[]
-  keys: EnvironmentStatus[]
+  /** By environment. */
+  keys: KeyOverview[]
   /** Those that are switched off. */
   disabled: readonly DisabledUpstream[]
   /** The last decisions against somebody, the latest first. */
@@ -56,35 +57,6 @@ export interface UpstreamStatus {
   tokens: { scope: string; life: number; expiresIn: number; refreshIn: number }[]
 }
 
-/** The keys of one environment. */
-export interface EnvironmentStatus {
-  environment: Environment
-  /** Where the published set is watched; null where it is not. */
-  jwksUrl: string | null
-  /** The last look at it, and the last that told anything. */
-  lastRound: string | null
-  lastTold: string | null
-  /** What should not be, the gravest first. */
-  alarms: { code: AlarmCode; since: string; about: readonly string[] }[]
-  keys: KeyStatus[]
-}
-
-export interface KeyStatus {
-  kid: string
-  thumbprint: string
-  alg: string
-  role: 'signer' | 'standby'
-  /** Its private half is here. */
-  here: boolean
-  created: string
-  /** Since when it has been seen in the live set without a gap; null while it is not. */
-  liveSince: string | null
-  lastSigned: string | null
-  revoked: string | null
-  /** For how many upstreams it signs. */
-  signsFor: number
-}
-
 export interface LikelyCause {
   code: string
   certainty: string
@@ -100,7 +72,8 @@ export interface StatusPorts {
   config: Pick<Config, 'generation' | 'upstreams' | 'disabled'>
   configRefused: Status['configRefused']
   handOf: (upstream: Upstream) => Hand | null
-  environments: ReadonlyMap<Environment, EnvironmentKeys>
+  environments: ReadonlyMap<Environment, Pick<EnvironmentKeys, 'situation'>>
+  overview: () => KeyOverview[]
   causesOf: (upstream: Upstream) => LikelyCause[]
   breakerOf: (upstream: Upstream) => BreakerState
   refusals: () => Refused[]
@@ -125,7 +98,7 @@ export function statusOf(ports: StatusPorts): Status {
         refreshIn: seconds(remaining(token.sentAt, token.soft, clock())),
       })),
     })),
-    keys: [...ports.environments].map(([name, each]) => keysOf(name, each, ports)),
+    keys: ports.overview(),
     disabled: [...config.disabled.values()],
     refusals: ports.refusals(),
   }
@@ -153,31 +126,6 @@ function standingOf(
       status: lastFailure.status,
     },
     ...{ failures, skew, breaker: breakerOf(upstream), causes: causesOf(upstream) },
-  }
-}
-
-function keysOf(
-  environment: Environment,
-  { situation, state, alarms }: EnvironmentKeys,
-  { config, handOf }: StatusPorts,
-): EnvironmentStatus {
-  const { keys, watched } = situation()
-  const { url, lastSigned } = state()
-  const hands = [...config.upstreams.values()].flatMap(each =>
-    each.environment === environment ? (handOf(each)?.key.thumbprint ?? []) : [],
-  )
-  const counts = Map.groupBy(hands, thumbprint => thumbprint)
-  return {
-    ...{ environment, jwksUrl: url },
-    ...{ lastRound: isoIfAny(watched.lastRound), lastTold: isoIfAny(watched.lastTold) },
-    alarms: alarms().map(({ code, since, about }) => ({ code, since: iso(since), about })),
-    keys: keys.map(({ kid, thumbprint, alg, role, isHere, created, revokedAt }) => ({
-      ...{ kid, thumbprint, alg, role, here: isHere, created: iso(created) },
-      liveSince: isoIfAny(watched.sightings[thumbprint]?.liveSince),
-      lastSigned: isoIfAny(lastSigned[thumbprint]),
-      revoked: isoIfAny(revokedAt),
-      signsFor: counts.get(thumbprint)?.length ?? 0,
-    })),
   }
 }
 

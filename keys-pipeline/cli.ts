@@ -5,8 +5,10 @@ import { Command, CommanderError } from 'commander'
 import { COMMANDS } from './commands/table.ts'
 import type { Terminal } from './commands/terminal.ts'
 import { PipelineError } from './errors.ts'
-import { asciiJson, registerCommands } from './front.ts'
+import { asciiJson, outlive, registerCommands } from './front.ts'
 import { annotation, findingsReport, noticeAnnotation } from './report.ts'
+
+for (const stream of [process.stdout, process.stderr]) stream.on('error', outlive)
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 const note = (text: string): void => void process.stderr.write(`${text}\n`)

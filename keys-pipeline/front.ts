@@ -25,6 +25,14 @@ export async function registerCommands<Terminal>(
     register(program, terminal)
 }
 
+/**
+ * For the streams of a front door. Whoever reads may have had enough (`| head -1`): what is done goes on, and what is
+ * said to nobody is lost. Any other trouble is thrown, such as a disk that is full.
+ */
+export function outlive(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
+}
+
 /** In ASCII: names from outside must not play with the terminal or log that shows the document. */
 export const asciiJson = (value: unknown, indent = 0): string =>
   JSON.stringify(value, null, indent).replace(

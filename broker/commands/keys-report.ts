@@ -27,28 +27,12 @@ function keyLines(key: KeyLine, now: number): string[] {
   ]
   return [
     ...hung(state, `${shown(kid)}, ${alg}: ${facts.join('; ') || 'nothing known'}`, TITLE),
-    ...waitsFor.flatMap(({ what, upstreams, until }) => {
+    ...waitsFor.flatMap(({ says, upstreams, until }) => {
       const time =
         until === null ? '' : ` until ${until} (${span((Date.parse(until) - now) / 1000)} more)`
-      return hung('', `waits for ${WAITS[what]}${named(upstreams)}${time}`, TITLE)
+      return hung('', `waits for ${says}${named(upstreams)}${time}`, TITLE)
     }),
   ]
-}
-
-const WAITS: Readonly<Record<KeyLine['waitsFor'][number]['what'], string>> = {
-  replicas: 'the other brokers to have it',
-  proposal: 'its pull request',
-  publication: 'its pull request to be merged and live',
-  guard: 'the guard time, since copies of the set without it may be about',
-  wave: 'its turn: the upstreams before must take it first',
-  removal: 'its removal from the set',
-  no_successor: 'a newer key that signs',
-  signing: 'the newer key to sign',
-  pinned: 'hospitals that have loaded it by hand',
-  fallback: 'upstreams that do not take the newer key',
-  not_accepted: 'upstreams that have not accepted a newer key yet',
-  resting: 'what it signed to run out',
-  replica: 'another broker that may still sign with it',
 }
 
 function named(upstreams: readonly string[]): string {

@@ -1,4 +1,4 @@
-import { capital, lifeBar, make, moment, plural, span } from './elements.js'
+import { capital, commandOf, lifeBar, make, moment, plural, span } from './elements.js'
 
 const ACTS = { us: 'For us', hospital: 'For the hospital', portal: 'In the vendor’s portal' }
 const BREAKER = {
@@ -52,23 +52,6 @@ function causesOf({ id, state, causes }) {
     commandOf(`npm run -s broker -- diagnose ${id}`),
   )
   return [section]
-}
-
-/** A command, with a button that copies it where the browser can. */
-function commandOf(text) {
-  const code = make('code', {}, text)
-  if (!navigator.clipboard) return make('p', { className: 'command' }, code)
-  const button = make('button', { type: 'button', className: 'button' }, 'Copy')
-  button.addEventListener('click', async () => {
-    try {
-      await navigator.clipboard.writeText(text)
-      button.textContent = 'Copied'
-    } catch {
-      getSelection()?.selectAllChildren(code)
-      button.textContent = 'Selected'
-    }
-  })
-  return make('p', { className: 'command' }, code, button)
 }
 
 function factsOf(upstream, now) {

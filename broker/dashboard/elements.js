@@ -26,6 +26,22 @@ export function tell(element, text) {
   if (element.textContent !== text) element.textContent = text
 }
 
+/**
+ * Makes the children of a place those that are given. What is alike stays the element that it was, so that a selection
+ * and the focus stay; a button has something to do and nothing to tell, and stays as it is.
+ */
+export function renew(place, ...content) {
+  const [before, now] = [[...place.childNodes], make('div', {}, ...content)]
+  if (before.length !== now.childNodes.length) return place.replaceChildren(...now.childNodes)
+  for (const [index, each] of [...now.childNodes].entries()) {
+    const old = before[index]
+    if (old.isEqualNode(each) || (old.tagName === 'BUTTON' && each.tagName === 'BUTTON')) continue
+    if (old instanceof Element && old.cloneNode().isEqualNode(each.cloneNode()))
+      renew(old, ...each.childNodes)
+    else old.replaceWith(each)
+  }
+}
+
 export const STATES = {
   failing: 'failing',
   never_worked: 'never worked',
@@ -64,6 +80,12 @@ function roughly(seconds) {
 export function ago(time, now) {
   const seconds = Math.max(0, Math.round((Date.parse(now) - Date.parse(time)) / 1000))
   return seconds < 5 ? 'just now' : `${roughly(seconds)} ago`
+}
+
+/** How long after `now` it comes, both ISO 8601. */
+export function ahead(time, now) {
+  const seconds = Math.round((Date.parse(time) - Date.parse(now)) / 1000)
+  return seconds <= 0 ? 'any moment' : `in ${roughly(seconds)}`
 }
 
 /** `2026-11-25 12:00:05 UTC` */
@@ -121,4 +143,21 @@ export function tableOf(name, columns, rows) {
       ),
     ),
   )
+}
+
+/** A command, with a button that copies it where the browser can. */
+export function commandOf(text) {
+  const code = make('code', {}, text)
+  if (!navigator.clipboard) return make('p', { className: 'command' }, code)
+  const button = make('button', { type: 'button', className: 'button' }, 'Copy')
+  button.addEventListener('click', async () => {
+    try {
+      await navigator.clipboard.writeText(code.textContent)
+      button.textContent = 'Copied'
+    } catch {
+      getSelection()?.selectAllChildren(code)
+      button.textContent = 'Selected'
+    }
+  })
+  return make('p', { className: 'command' }, code, button)
 }

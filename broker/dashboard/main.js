@@ -1,5 +1,6 @@
-import { icon, make, moment, plural, STATES, span, tell } from './elements.js'
-import { alarmsOf, complaintsOf, disabledOf, keyCount, keysOf, refusalsOf } from './lists.js'
+import { icon, make, moment, plural, renew, STATES, span, tell } from './elements.js'
+import { alarmCount, keyCount, openKeys } from './keys.js'
+import { complaintsOf, disabledOf, refusalsOf } from './lists.js'
 import { openUpstreams } from './upstreams.js'
 
 /** Milliseconds between two looks, and those that a look may take. */
@@ -13,6 +14,7 @@ const SORTS = [...document.querySelectorAll('[data-sort]')].map(each => each.dat
 /** What the operator chose; the address has it, so that it can be kept and sent. */
 const chosen = { view: 'upstreams', text: '', states: new Set(), sort: 'state', down: false }
 const table = openUpstreams(at('table'), chosen)
+const showKeys = openKeys(at('keys').querySelector('.list'))
 
 let token = null
 let isPaused = false
@@ -108,22 +110,14 @@ function refresh() {
     link.href = hashOf({ ...chosen, view })
     if (view === chosen.view) link.setAttribute('aria-current', 'page')
     else link.removeAttribute('aria-current')
-    tell(link.lastElementChild, String(counted[index]))
+    tell(link.querySelector('.count'), String(counted[index]))
     at(view).hidden = view !== chosen.view
   }
+  const alarms = alarmCount(latest)
+  tell(at('key-alarms'), alarms === 0 ? '' : plural(alarms, 'alarm'))
   showConfig(latest)
-  if (chosen.view === 'keys') list('keys', ...alarmsOf(latest), keysOf(latest))
-  if (chosen.view === 'refusals') list('refusals', refusalsOf(latest))
-}
-
-const list = (view, ...content) => renew(at(view).querySelector('.list'), ...content)
-
-/** Put in anew only where it differs, so that a selection stays. */
-function renew(place, ...content) {
-  const [before, now] = [[...place.childNodes], content]
-  if (before.length === now.length && now.every((each, index) => each.isEqualNode(before[index])))
-    return
-  place.replaceChildren(...content)
+  if (chosen.view === 'keys') showKeys(latest)
+  if (chosen.view === 'refusals') renew(at('refusals').querySelector('.list'), refusalsOf(latest))
 }
 
 /** What is in the config and not among the rows: what is wrong with it, and what is switched off. */
@@ -289,6 +283,7 @@ at('access').addEventListener('submit', event => {
   void look()
 })
 document.addEventListener('visibilitychange', () => void look())
+addEventListener('resize', refresh)
 addEventListener('hashchange', () => {
   readHash()
   refresh()

@@ -31,6 +31,7 @@ export function buildAdmin({ status, metrics, keys, fhir, token, log }: Admin): 
     requestTimeout: 10_000,
     forceCloseConnections: true,
   })
+  if (token === null) nameSocketPeers(app)
   app.removeAllContentTypeParsers()
   app.addHook('onRequest', async (request, reply) => {
     if (!isOurName(request.hostname)) return sendError(reply, new BrokerError('host_refused'))

@@ -13,6 +13,8 @@ const FILES = {
   '/elements.js': 'elements.js',
   '/details.js': 'details.js',
   '/upstreams.js': 'upstreams.js',
+  '/keys.js': 'keys.js',
+  '/road.js': 'road.js',
   '/lists.js': 'lists.js',
 } as const
 

@@ -153,7 +153,8 @@ async function propose(
   return after(proposal, room, key, {
     what: 'pull request adds a key',
     before: rotation.proposal,
-    keep: number => change(keys, rotation.id, { proposal: number }),
+    keep: number =>
+      change(keys, rotation.id, { proposal: number, proposedAt: keys.situation().now }),
   })
 }
 
@@ -196,26 +197,43 @@ async function withdraw(key: KeyFacts, room: Room): Promise<Done> {
       kid: key.kid,
       commands: removeByHand(environment, key, withdrawal).join('\n'),
     })
-  const proposal = await publisher.propose(removalOf(environment, key, withdrawal))
+  const { isTakenBack = false, ...next } = withdrawal
+  if (isTakenBack && next.proposal !== null) {
+    await publisher.reopen(next.proposal)
+    keepWithdrawal(keys, next)
+  }
+  const proposal = await publisher.propose(removalOf(environment, key, next))
   return after(proposal, room, key, {
     what: 'pull request removes a key',
-    before: withdrawal.proposal,
-    keep: number => keepWithdrawal(keys, { ...withdrawal, proposal: number }),
+    before: next.proposal,
+    keep: number => keepWithdrawal(keys, { ...next, proposal: number }),
   })
 }
 
-/** A release is for good: where the key is needed again all the same, a person must stop its removal. */
-async function keep(key: KeyFacts, { keys }: Room): Promise<Done> {
+/** The key is needed again: its removal is taken back where that can be, and with it the release, which is true no more. */
+async function keep(key: KeyFacts, { environment, keys, ports }: Room): Promise<Done> {
   const before = keys.state().withdrawals.find(({ thumbprint }) => thumbprint === key.thumbprint)
-  return waiting('withdrawal_overtaken', {
-    ...{
-      kid: key.kid,
-      why: holdsFor(key, keys)
-        .map(({ why }) => why)
-        .join(),
-    },
-    pull: before?.proposal ?? null,
-  })
+  if (!before) return done(0)
+  const { proposal: pull } = before
+  const why = holdsFor(key, keys)
+    .map(each => each.why)
+    .join()
+  const publisher = ports.publisher()
+  const became = publisher && pull !== null ? await publisher.look(pull) : null
+  if (publisher === null || pull === null || became === 'merged')
+    return waiting('withdrawal_overtaken', { kid: key.kid, why, pull, merged: became === 'merged' })
+  if (became === 'open') {
+    // Kept before it is done: what a person closes stays closed.
+    keepWithdrawal(keys, { ...before, isTakenBack: true })
+    await publisher.close(
+      pull,
+      `The broker needs this key again (${why}), and has closed this pull request. It opens it again when the key may go.`,
+    )
+    ports.log.info({ environment, kid: key.kid, pull }, 'pull request taken back')
+  }
+  const isTakenBack = became === 'open' || before.isTakenBack === true
+  keepWithdrawal(keys, { ...before, release: null, ...(isTakenBack && { isTakenBack }) })
+  return done(LOOK_AGAIN)
 }
 
 async function archive(key: KeyFacts, { environment, keys, ports }: Room): Promise<Done> {

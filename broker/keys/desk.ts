@@ -76,8 +76,11 @@ export function openDesk(ports: Ports): Desk {
     return now?.environment === environment && now.alg === alg
   }
   const mayStill = (upstream: Upstream, key: SigningKey): boolean => {
-    const revoked = environments.get(upstream.environment)?.state().revoked ?? {}
-    return !(key.thumbprint in revoked)
+    const state = environments.get(upstream.environment)?.state()
+    const isReleased = state?.withdrawals.some(
+      ({ thumbprint, release }) => thumbprint === key.thumbprint && release !== null,
+    )
+    return !(isReleased || (state && key.thumbprint in state.revoked))
   }
   const handOf = (upstream: Upstream): Hand | null =>
     isCurrent(upstream)

@@ -1,3 +1,4 @@
+import type { Times } from '../../keys-pipeline/github/record.ts'
 import type { Environment } from '../../keys-pipeline/key-set.ts'
 import type { Clock } from '../clock.ts'
 import { type Alarm, alarmsOf, type Log, openAlarms } from './alarms.ts'
@@ -70,6 +71,8 @@ export interface EnvironmentKeys {
   promote: (thumbprint: string) => void
   /** Whether it was saved when this returns. */
   keep: (work: Partial<Pick<KeyState, 'rotations' | 'proofs' | 'withdrawals'>>) => boolean
+  /** What the publisher's record tells: by thumbprint, when keys were made, and since when they have been live. */
+  learn: (told: { created?: Times; live?: Times }) => void
   /** Whether a key here is to become live or proven, or one that was revoked is to go. */
   isAwaiting: () => boolean
   situation: () => Situation
@@ -93,6 +96,7 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
   let hands = new Map<string, Hand | null>()
   let isOpenFor: IsOpenFor = () => false
   let settings: GuardSettings = { guard: null, claimed: {} }
+  let recorded: Times = {}
   let decidedAt = Number.NEGATIVE_INFINITY
   let isStale = true
 
@@ -102,7 +106,8 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
   })
   const gather = (): void => {
     facts = factsOf(taken.held, state)
-    settings = settingsOf(taken.rules, facts)
+    const { watched } = state.parts
+    settings = settingsOf(taken.rules, facts, { live: recorded, watched })
   }
   const handFor = (choice: Choice | null): Hand | null => {
     if (choice === null) return null
@@ -160,7 +165,10 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
       upstreams = new Map(next.upstreams.map(each => [each.id, each]))
       const { jwksUrl: url } = next.rules
       // What was seen elsewhere says nothing of here.
-      if (state.parts.url !== url) state.change({ url, watched: NOTHING_SEEN, published: {} })
+      if (state.parts.url !== url) {
+        state.change({ url, watched: NOTHING_SEEN, published: {} })
+        recorded = {}
+      }
       state.meet(next.held.map(({ key }) => ({ thumbprint: key.thumbprint, made: key.since })))
       for (const { id } of next.upstreams) remember(id)
       gather()
@@ -217,7 +225,17 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
     keep: work => {
       state.change(work)
       state.saveNow()
+      if (work.withdrawals !== undefined) {
+        gather()
+        decide()
+      }
       return state.fault() === null
+    },
+    learn: ({ created = {}, live = recorded }) => {
+      recorded = live
+      state.date(created)
+      gather()
+      decide()
     },
     isAwaiting: () => isAwaiting(situation()),
     situation,

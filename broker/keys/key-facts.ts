@@ -12,6 +12,8 @@ export interface KeyFacts {
   /** Its private half is here, so that it can sign. */
   isHere: boolean
   revokedAt: number | null
+  /** Another key has said that this one signs no more: it does so only where nothing else that is proven is there. */
+  isReleased: boolean
 }
 
 /** An upstream as far as keys go. */

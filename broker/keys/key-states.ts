@@ -35,6 +35,23 @@ export interface Wait {
   until: number | null
 }
 
+/** What is waited for, in words. */
+export const WAITS: Readonly<Record<Wait['what'], string>> = {
+  replicas: 'the other brokers to have it',
+  proposal: 'its pull request',
+  publication: 'its pull request to be merged and live',
+  guard: 'the guard time, since copies of the set without it may be about',
+  wave: 'its turn: the upstreams before must take it first',
+  removal: 'its removal from the set',
+  no_successor: 'a newer key that signs',
+  signing: 'the newer key to sign',
+  pinned: 'hospitals that have loaded it by hand',
+  fallback: 'upstreams that do not take the newer key',
+  not_accepted: 'upstreams that have not accepted a newer key yet',
+  resting: 'what it signed to run out',
+  replica: 'another broker that may still sign with it',
+}
+
 /** The state of each key, newest first. */
 export const keyStates = (plan: Plan): KeyStatus[] =>
   plan.situation.keys
@@ -56,13 +73,13 @@ const wait = (what: Wait['what'], until: number | null = null): Wait => ({
 
 function stateOf(key: KeyFacts, plan: Plan): Standing {
   const { situation, choices } = plan
-  const { liveSince, lastPresent, lastAbsent } = sightingOf(situation.watched, key.thumbprint)
+  const { liveSince, lastPresent } = sightingOf(situation.watched, key.thumbprint)
   const isLive = liveSince !== null
   if (key.revokedAt !== null)
     return standing('revoked', key.revokedAt, ...(isLive ? [wait('removal')] : []))
   const signsFor = signedFor(key, plan)
   if (!isLive && signsFor.length === 0)
-    return lastPresent === null ? unpublished(key, plan) : standing('gone', lastAbsent)
+    return lastPresent === null ? unpublished(key, plan) : standing('gone', lastPresent)
   if (key.role === 'standby') return standing('standby', liveSince)
   const holds = holdsOn(key, situation, choices, plan.ledger)
   const isFollowed = !holds.some(({ why }) => why === 'no_successor')
@@ -81,7 +98,7 @@ function stateOf(key: KeyFacts, plan: Plan): Standing {
 function unpublished({ thumbprint, created }: KeyFacts, plan: Plan): Standing {
   const rotation = plan.rotations.find(({ made }) => made === thumbprint)
   if (rotation && rotation.proposal !== null)
-    return standing('proposed', rotation.asked, wait('publication'))
+    return standing('proposed', rotation.proposedAt ?? rotation.asked, wait('publication'))
   const what = plan.isEverywhere(thumbprint) ? 'proposal' : 'replicas'
   return standing('made', created, wait(what))
 }
@@ -92,7 +109,8 @@ const isPast = (key: KeyFacts, { choices }: Plan): boolean =>
     choice => choice !== null && choice.key.alg === key.alg && isNewer(choice.key, key),
   )
 
-function earliestProof(key: KeyFacts, { situation }: Plan): number | null {
+/** From when on some upstream of its line may be signed for with it; null while nothing proves it. */
+export function earliestProof(key: KeyFacts, { situation }: Plan): number | null {
   const { upstreams, records, watched, settings } = situation
   const times = upstreams
     .filter(({ alg }) => alg === key.alg)
@@ -100,5 +118,5 @@ function earliestProof(key: KeyFacts, { situation }: Plan): number | null {
       ({ id, reader }) =>
         provenAt(key, reader, records.get(id) ?? NO_RECORD, watched, settings) ?? [],
     )
-  return times.length === 0 ? null : Math.min(...times)
+  return times.length === 0 ? null : times.reduce((one, other) => Math.min(one, other))
 }

@@ -1,8 +1,9 @@
+import type { Times } from '../../keys-pipeline/github/record.ts'
 import type { HeldKey, KeyRules } from './environment.ts'
 import { type KeyFacts, NO_RECORD } from './key-facts.ts'
 import { type GuardSettings, provenAt } from './proof.ts'
 import type { Situation } from './rotation.ts'
-import { isLive } from './sightings.ts'
+import { isLive, sightingOf, type Watched } from './sightings.ts'
 import type { SigningKey } from './signing-keys.ts'
 import type { KeyState } from './state.ts'
 import type { OpenState } from './state-keeper.ts'
@@ -10,11 +11,15 @@ import type { Named } from './watch.ts'
 
 /** Those that are here, and those that are known from the live set alone. */
 export function factsOf(held: readonly HeldKey[], { parts }: OpenState): KeyFacts[] {
-  const { created, revoked, promoted, published, watched } = parts
+  const { created, revoked, promoted, published, watched, withdrawals } = parts
+  const released = new Set(
+    withdrawals.filter(({ release }) => release !== null).map(({ thumbprint }) => thumbprint),
+  )
   const known = (thumbprint: string) => ({
     thumbprint,
     created: created[thumbprint] ?? 0,
     revokedAt: revoked[thumbprint]?.at ?? null,
+    isReleased: released.has(thumbprint),
   })
   const here = held.map(
     ({ key, role }): KeyFacts => ({
@@ -32,13 +37,20 @@ export function factsOf(held: readonly HeldKey[], { parts }: OpenState): KeyFact
   return [...here, ...elsewhere]
 }
 
+/**
+ * The publisher's record counts for a key that no look was ever without: where the watch has seen it come, the watch
+ * knows better, stale edges and all.
+ */
 export function settingsOf(
   { guard, liveSince }: KeyRules,
   facts: readonly KeyFacts[],
+  { live, watched }: { live: Times; watched: Watched },
 ): GuardSettings {
   const claimed = facts.flatMap(({ thumbprint, kid }) => {
     const claim = liveSince.get(kid) ?? liveSince.get(thumbprint)
-    return claim ? [[thumbprint, claim.at] as const] : []
+    const isOlder = sightingOf(watched, thumbprint).lastAbsent === null
+    const at = claim?.at ?? (isOlder ? live[thumbprint] : undefined)
+    return at === undefined ? [] : [[thumbprint, at] as const]
   })
   return { guard, claimed: Object.fromEntries(claimed) }
 }

@@ -131,7 +131,11 @@ const notSaved = (): BrokerError =>
   new BrokerError('file_not_written', { reason: 'state_not_saved' })
 
 const signersOf = ({ alg }: KeyFacts, keys: EnvironmentKeys): KeyFacts[] =>
-  keys.situation().keys.filter(each => each.alg === alg && each.isHere && each.revokedAt === null)
+  keys
+    .situation()
+    .keys.filter(
+      each => each.alg === alg && each.isHere && each.revokedAt === null && !each.isReleased,
+    )
 
 /** Where no other key of the line is live and may sign, the standby does: the one that has been live longest. */
 function promoteFor(key: KeyFacts, keys: EnvironmentKeys): string[] {

@@ -25,7 +25,7 @@ export interface Plan {
   choices: ReadonlyMap<string, Choice | null>
   ledger: Ledger
   rotations: readonly Rotation[]
-  /** Thumbprints of keys whose removal was proposed. */
+  /** Thumbprints of keys that were released for their removal. */
   withdrawing: readonly string[]
   /** Whether every replica can sign with the key. */
   isEverywhere: (thumbprint: string) => boolean

@@ -1,12 +1,24 @@
 import { PipelineError } from '../../keys-pipeline/errors.ts'
 import type { GitHubOptions } from '../../keys-pipeline/github/client.ts'
 import type { KeyChange } from '../../keys-pipeline/github/key-changes.ts'
+import type { PullState } from '../../keys-pipeline/github/pulls.ts'
+import type { Times } from '../../keys-pipeline/github/record.ts'
+import type { Environment } from '../../keys-pipeline/key-set.ts'
 import { BrokerError } from '../errors.ts'
 
-/** Where changes of the published keys are proposed to people. */
+/** Where changes of the published keys are proposed to people. Refused, in all: `proposal_failed`. */
 export interface Publisher {
-  /** Refused: `proposal_failed`, after which a repeat goes on from where this one ended. */
+  /** Where it is refused, a repeat goes on from where this one ended. */
   propose: (change: KeyChange) => Promise<Proposal>
+  /** What became of a proposal, by its number. */
+  look: (number: number) => Promise<PullState>
+  /** Takes a proposal back, and says why. */
+  close: (number: number, why: string) => Promise<void>
+  reopen: (number: number) => Promise<void>
+  /** When the keys of an environment were made, by its lifecycle file. */
+  made: (environment: Environment) => Promise<Times>
+  /** Since when they are live at a URL, by its deployments; little further back than `before`. */
+  live: (environment: Environment, where: { url: string; before: number }) => Promise<Times>
 }
 
 export type Proposal =
@@ -41,33 +53,61 @@ async function open({ repository, baseUrl, fetch, throttle }: RepositoryAccess, 
   })
 }
 
-/** `token` is asked for each proposal, since tokens end. */
-export const openPublisher = (
+/** `token` is asked for each time, since tokens end; `reading` is one that need not write. */
+export function openPublisher(
   access: RepositoryAccess,
   token: () => Promise<string>,
-): Publisher => ({
-  propose: change =>
-    refusing(access, async () => {
-      const { proposeKeys } = await import('../../keys-pipeline/github/proposal.ts')
-      const proposed = await proposeKeys(await open(access, await token()), [change])
-      if (proposed.did === 'unneeded') return proposed
-      const { did, number, url } = proposed
-      return { did, number, url }
-    }),
-})
+  reading = token,
+): Publisher {
+  const pulls = () => import('../../keys-pipeline/github/pulls.ts')
+  const record = () => import('../../keys-pipeline/github/record.ts')
+  return {
+    propose: change =>
+      refusing(access, async () => {
+        const { proposeKeys } = await import('../../keys-pipeline/github/proposal.ts')
+        const proposed = await proposeKeys(await open(access, await token()), [change])
+        if (proposed.did === 'unneeded') return proposed
+        const { did, number, url } = proposed
+        return { did, number, url }
+      }),
+    look: number =>
+      refusing(access, async () =>
+        (await pulls()).stateOfPull(await open(access, await token()), number),
+      ),
+    close: (number, why) =>
+      refusing(access, async () =>
+        (await pulls()).closePull(await open(access, await token()), number, why),
+      ),
+    reopen: number =>
+      refusing(access, async () =>
+        (await pulls()).reopenPull(await open(access, await token()), number),
+      ),
+    made: environment =>
+      refusing(access, async () =>
+        (await record()).madeTimes(await open(access, await reading()), environment),
+      ),
+    live: (environment, where) =>
+      refusing(access, async () =>
+        (await record()).liveTimes(await open(access, await reading()), environment, where),
+      ),
+  }
+}
 
-/** What a proposal needs, in that repository alone. */
-const PERMISSIONS = { contents: 'write', pull_requests: 'write' } as const
+/** In that repository alone: what a proposal needs, and what its record. */
+const PERMISSIONS = {
+  write: { contents: 'write', pull_requests: 'write' },
+  read: { contents: 'read', deployments: 'read' },
+} as const
 
 /** A token of an app's installation for its JWT. Refused: `proposal_failed`. */
 export const installationToken =
-  (access: RepositoryAccess, installationId: number) =>
+  (access: RepositoryAccess, installationId: number, may: keyof typeof PERMISSIONS = 'write') =>
   (jwt: string): Promise<{ token: string; expiresAt: string }> =>
     refusing(access, async () => {
       const { octokit, repo } = await open(access, jwt)
       const { data } = await octokit.rest.apps.createInstallationAccessToken({
         installation_id: installationId,
-        ...{ repositories: [repo], permissions: PERMISSIONS },
+        ...{ repositories: [repo], permissions: PERMISSIONS[may] },
       })
       return { token: data.token, expiresAt: data.expires_at }
     })

@@ -39,7 +39,7 @@ export interface Choice {
 /**
  * Which key signs for each upstream; null where there is none. Among the keys of its algorithm whose private half is
  * here and that were not revoked, the newest that is proven, when its wave has come; while there is a proven key no
- * other signs. What is in use stays until a newer one is proven; where the set was seen without it, until any is: that
+ * other signs, and while there is one that was not released none that was. What is in use stays until a newer one is proven; where the set was seen without it, until any is: that
  * it is gone from the set is no reason to stop, and a good one to sign with what is there.
  *
  * @see design §6
@@ -62,13 +62,17 @@ export function chooseFor(
   )
   if (upstream.pinned !== null) {
     const pinned = usable.filter(({ kid }) => upstream.pinned?.includes(kid))
-    return choice(newestOf(pinned), 'pinned')
+    return choice(newestOf(unlessReleased(pinned)), 'pinned')
   }
-  const signers = usable.filter(({ role }) => role === 'signer')
-  const proven = signers.filter(key => {
-    const at = provenAt(key, upstream.reader, record, situation.watched, situation.settings)
-    return at !== null && at <= now
-  })
+  const all = usable.filter(({ role }) => role === 'signer')
+  const proven = unlessReleased(
+    all.filter(key => {
+      const at = provenAt(key, upstream.reader, record, situation.watched, situation.settings)
+      return at !== null && at <= now
+    }),
+  )
+  const isNeeded = proven.every(({ isReleased }) => isReleased)
+  const signers = isNeeded ? all : all.filter(({ isReleased }) => !isReleased)
   const newest = newestOf(proven)
   const inUse = signers.find(({ thumbprint }) => thumbprint === record.inUse) ?? null
   const isTaken = inUse !== null && inUse.thumbprint in record.accepted
@@ -90,6 +94,12 @@ export function chooseFor(
     if (before) return choice(before, 'fallback')
   }
   return choice(wanted, wanted === newest ? 'newest' : 'in_use')
+}
+
+/** Those that were released are taken where there are no others. */
+function unlessReleased(keys: readonly KeyFacts[]): readonly KeyFacts[] {
+  const others = keys.filter(({ isReleased }) => !isReleased)
+  return others.length > 0 ? others : keys
 }
 
 function wasSeenGone({ thumbprint }: KeyFacts, { watched }: Situation): boolean {

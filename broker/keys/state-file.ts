@@ -47,6 +47,7 @@ const Rotation = Type.Object({
   asked: Moment,
   made: OrNull(Name),
   proposal: OrNull(Type.Integer()),
+  proposedAt: Type.Optional(Moment),
 })
 
 const Withdrawal = Type.Object({
@@ -55,6 +56,7 @@ const Withdrawal = Type.Object({
   reason: Type.String(),
   release: OrNull(Type.String()),
   proposal: OrNull(Type.Integer()),
+  isTakenBack: Type.Optional(Type.Boolean()),
 })
 
 const State = Type.Object({

@@ -24,6 +24,8 @@ export interface OpenState {
   change: (parts: Partial<Parts>) => void
   /** Keys that are there. When one was made is believed of its file only where nothing was known before it. */
   meet: (keys: readonly { thumbprint: string; made: number | null }[]) => void
+  /** When known keys were made, by the publisher's word. */
+  date: (created: Readonly<Record<string, number>>) => void
   saveNow: () => void
   /** To be called every few seconds. */
   saveIfDue: () => void
@@ -107,6 +109,14 @@ export function openState({ load, save }: Drawer, clock: Clock): OpenState {
         dirty = 'soon'
       }
       isFirstMeeting = false
+    },
+    date: told => {
+      const created = Object.entries(parts.created).map(
+        ([thumbprint, at]) => [thumbprint, told[thumbprint] ?? at] as const,
+      )
+      if (created.every(([thumbprint, at]) => parts.created[thumbprint] === at)) return
+      parts = { ...parts, created: Object.fromEntries(created) }
+      dirty = 'soon'
     },
     saveNow,
     saveIfDue: () => {

@@ -38,6 +38,8 @@ export interface Rotation {
   made: string | null
   /** The pull request that adds it, as GitHub numbers it; null until it is known. */
   proposal: number | null
+  /** When that was known first. */
+  proposedAt?: number
 }
 
 /** A key that is to go from the published set. */
@@ -46,8 +48,10 @@ export interface Withdrawal {
   /** What the lifecycle file is to say of it. */
   at: number
   reason: string
-  /** By a key that stays; null for a key that was revoked. */
+  /** By a key that stays; null for a key that was revoked, and where the removal was taken back. */
   release: string | null
   /** The pull request that removes it, as GitHub numbers it; null until it is known. */
   proposal: number | null
+  /** The broker has closed that, and opens it again when the key may go after all. */
+  isTakenBack?: boolean
 }

@@ -23,7 +23,9 @@ export function planFor({
   return {
     ...{ situation: situation(), choices: choices(), rotations },
     ledger: { since, lastSigned, replicas: [] },
-    withdrawing: withdrawals.map(({ thumbprint }) => thumbprint),
+    withdrawing: withdrawals
+      .filter(({ release }) => release !== null)
+      .map(({ thumbprint }) => thumbprint),
     isEverywhere: () => true,
   }
 }
@@ -41,7 +43,7 @@ export function holdsFor(
  * The withdrawal of a key, with what the publisher wants for it: a release by a key that stays, or the reason of its
  * revocation. Made once and kept, so that whatever is repeated says the same, letter by letter.
  *
- * Refused: `releaser_missing`, `file_not_written` where it cannot be kept.
+ * Refused: `releaser_missing`, `key_needed` where it has signed meanwhile, `file_not_written` where it cannot be kept.
  */
 export async function withdrawalOf(key: KeyFacts, keys: Keys): Promise<Withdrawal> {
   const { revoked, withdrawals } = keys.state()
@@ -50,6 +52,7 @@ export async function withdrawalOf(key: KeyFacts, keys: Keys): Promise<Withdrawa
   if (before && (before.release === null) === (revocation !== undefined)) return before
   const next: Withdrawal = {
     ...{ thumbprint: key.thumbprint, proposal: before?.proposal ?? null },
+    ...(before?.isTakenBack && { isTakenBack: true }),
     ...(revocation ? { ...revocation, release: null } : await released(key, keys)),
   }
   keepWithdrawal(keys, next)
@@ -79,6 +82,8 @@ async function released(
     // Before the records begin nobody knows when it signed.
     lastSigned: Math.max(since, lastSigned[thumbprint] ?? 0),
   })
+  if (keys.state().lastSigned[thumbprint] !== lastSigned[thumbprint])
+    throw new BrokerError('key_needed', { kid: key.kid, why: 'signing' })
   return { at: now, reason: `replaced by ${by.kid}`.slice(0, MOST_REASON), release }
 }
 

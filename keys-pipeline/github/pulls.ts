@@ -13,6 +13,10 @@ export interface Pull {
 
 const Reply = Type.Object({ number: Type.Integer(), html_url: Type.String() })
 const readPull = replyReader('pull request', Reply)
+const readState = replyReader(
+  'pull request',
+  Type.Object({ state: Type.String(), merged_at: Type.Union([Type.String(), Type.Null()]) }),
+)
 const readPulls = replyReader(
   'list of pull requests',
   Type.Array(
@@ -70,4 +74,32 @@ export async function openPull(
   })
   const { number, html_url } = readPull(github, data)
   return { number, url: html_url }
+}
+
+export type PullState = 'open' | 'closed' | 'merged'
+
+/** Refused: `github_*`. */
+export async function stateOfPull(github: GitHub, pull_number: number): Promise<PullState> {
+  const { octokit, owner, repo } = github
+  const { data } = await octokit.rest.pulls.get({ owner, repo, pull_number })
+  const { state, merged_at } = readState(github, data)
+  if (merged_at !== null) return 'merged'
+  return state === 'open' ? 'open' : 'closed'
+}
+
+/** Closed before it is said why: what fails then is not said again at each attempt. Refused: `github_*`. */
+export async function closePull(github: GitHub, number: number, why: string): Promise<void> {
+  const { octokit, owner, repo } = github
+  await octokit.rest.pulls.update({ owner, repo, pull_number: number, state: 'closed' })
+  await octokit.rest.issues.createComment({
+    ...{ owner, repo, issue_number: number, body: why },
+    // After a 502 it may have been made.
+    request: { retries: 0 },
+  })
+}
+
+/** Refused: `github_*`; `github_rejected` where its branch is gone or it was merged. */
+export async function reopenPull(github: GitHub, pull_number: number): Promise<void> {
+  const { octokit, owner, repo } = github
+  await octokit.rest.pulls.update({ owner, repo, pull_number, state: 'open' })
 }

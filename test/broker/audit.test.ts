@@ -31,6 +31,7 @@ const record = (request: string): AuditRecord => ({
   granted: null,
   connection: null,
   reported: null,
+  order: null,
   config: 'generation',
 })
 

@@ -43,7 +43,7 @@ test('the operator gets the resource, and the token stays here', async () => {
   ])
   const [record] = await here.audit()
   expect(record).toMatchObject({
-    ...{ action: 'fhir_read', decision: 'granted', service: null, method: 'operator' },
+    ...{ action: 'fhir_read', decision: 'granted', service: null, method: null },
     ...{ upstream: 'epic', asked: { resource: `${here.epic.fhirBase}/${CAMILA}` } },
     granted: { scope: PATIENT, source: 'upstream' },
   })

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { secretHash } from '../../broker/access/secrets.ts'
-import { BROKER_CLI, run } from '../support/processes.ts'
+import { BROKER_CLI, run, runUnheard } from '../support/processes.ts'
 
 let folder: string
 beforeEach(() => {
@@ -53,4 +53,8 @@ test('usage is 2, help is 0', async () => {
     ),
   )
   expect(codes).toEqual([2, 2, 2, 0, 0])
+})
+
+test('a reader that has had enough ends nothing, and is told of no stack', async () => {
+  expect(await runUnheard(BROKER_CLI, ['--help'])).toMatchObject({ code: 0, stderr: '' })
 })

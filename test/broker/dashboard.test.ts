@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { buildAdmin } from '../../broker/http/admin.ts'
 import type { Status, UpstreamStatus } from '../../broker/status.ts'
 import { launchChromium, visit } from '../support/browser.ts'
-import { manyUpstreams } from '../support/dashboard-status.ts'
+import { keysInRotation, manyUpstreams } from '../support/dashboard-status.ts'
 import { faults } from '../support/looks.ts'
 import {
   environmentStatus,
@@ -104,7 +104,7 @@ describe('can be used by everybody, in the light, in the dark and on a phone', (
   test.each(['keys', 'refusals'])('the view of %s', async view => {
     const { url } = await serving(manyUpstreams(50))
     const { page } = await open(`${url}#view=${view}`)
-    await page.locator(`#${view} td`).first().waitFor()
+    await page.locator(`#${view} .list > *`).first().waitFor()
     expect(await faults(page)).toEqual([])
   })
 
@@ -196,59 +196,62 @@ describe('says at a glance', () => {
       .toBe('npm run -s broker -- diagnose a')
   })
 
-  test('which key signs for how many, and where there is none', async () => {
-    const { url } = await serving(
-      statusWith([
-        ...[up('a'), down('b'), up('c', { environment: 'nonprod', kid: 'kid-2' })],
-        upstreamStatus({
-          id: 'd',
-          environment: 'nonprod',
-          kid: null,
-          keySince: null,
-          because: null,
-        }),
-      ]),
-    )
-    const { page } = await open(`${url}#view=keys`)
-    const rows = await page.locator('#keys tbody tr').allInnerTexts()
-    expect(rows.map(text => text.split(/\s*\t\s*/))).toEqual([
-      [
-        'production',
-        'kid-1',
-        '24 d ago',
-        '2 upstreams',
-        'newest proven',
-        '1 failing, 1 working',
-        '1 h ago',
-      ],
-      ['nonprod', 'kid-2', '24 d ago', '1 upstream', 'newest proven', '1 working', '1 h ago'],
-      ['nonprod', 'no key', '1 upstream', '1 untried', 'never'],
-    ])
-  })
-
-  test('what should not be about the keys, and keys that sign for nothing', async () => {
-    const about = Array.from({ length: 7 }, (_, each) => `kid-${each}`)
+  test('which key signs for how many and why, and where there is none', async () => {
+    const upstreams = [
+      ...[up('a'), down('b', { because: 'in_use' }), up('c', { environment: 'nonprod' })],
+      up('d', { environment: 'nonprod', kid: null, keySince: null, because: null }),
+    ]
     const keys = [
-      environmentStatus({
-        alarms: [{ code: 'key_unclaimed', since: '2026-11-25T11:00:00.000Z', about }],
-        keys: [
-          keyStatus(),
-          keyStatus({ kid: 'next', signsFor: 0, liveSince: null }),
-          keyStatus({ kid: '<b>strange</b>', signsFor: 0, here: false }),
-        ],
-      }),
+      environmentStatus({ keys: [keyStatus({ signsFor: 2 })] }),
       environmentStatus({ environment: 'nonprod', jwksUrl: null }),
     ]
-    const { url } = await serving(statusWith([up('a')], { keys }))
+    const { url } = await serving(statusWith(upstreams, { keys }))
     const { page } = await open(`${url}#view=keys`)
-    const text = await page.locator('#keys').textContent()
-    expect(text).toContain('production: key_unclaimed kid-0, kid-1, kid-2, kid-3, kid-4 and 2 more')
-    expect(text).toContain('nonprod: nobody looks at its key set')
-    const rows = await page.locator('#keys tbody tr').allInnerTexts()
-    expect(rows.slice(1).map(each => each.split(/\s*\t\s*/).slice(0, 5))).toEqual([
-      ['production', 'next', '24 d ago', 'nothing', 'not live'],
-      ['production', '<b>strange</b>', '24 d ago', 'nothing', 'not here'],
+    await page.locator('.key summary').click()
+    const [production, nonprod] = await page.locator('.environment').allInnerTexts()
+    for (const part of [
+      ...['Signing', 'kid-1', 'RS384, signs for 2 upstreams', 'seen 1 min ago'],
+      ...['1 newest proven, 1 in use', '1 failing, 1 working', '2026-11-25 11:00:00 UTC'],
     ])
+      expect(production).toContain(part)
+    expect(nonprod).toContain('No key signs for d')
+    expect(nonprod).toContain('Nobody looks at its key set')
+  })
+
+  test('what should not be about the keys, and what the broker does next and waits for', async () => {
+    const about = Array.from({ length: 7 }, (_, each) => `kid-${each}`)
+    const since = '2026-11-25T11:00:00.000Z'
+    const facts = { kid: 'next', commands: 'git add keys\ngit push' }
+    const keys = [
+      environmentStatus({
+        alarms: [{ code: 'key_unclaimed', says: 'nobody has it', since, about }],
+        keys: [keyStatus({ kid: '<b>strange</b>', signsFor: 0, here: false })],
+        steps: [
+          {
+            ...({ do: 'propose', about: 'next' } as const),
+            waitsFor: { code: 'publish_by_hand', says: 'By hand.', facts, since },
+          },
+          ...Array.from({ length: 40 }, (_, nth) => ({
+            ...{ do: 'ask' as const, about: `ehr-${nth}`, waitsFor: null },
+          })),
+        ],
+      }),
+    ]
+    const { url } = await serving(statusWith([up('a')], { keys }))
+    const { page } = await open(url)
+    await page.getByRole('link', { name: 'Keys 1 1 alarm' }).click()
+    const text = (
+      await page.evaluate<string>(`document.getElementById('keys').innerText`)
+    ).replaceAll(/\s+/g, ' ')
+    for (const part of [
+      'Nobody has it: kid-0, kid-1, kid-2, kid-3, kid-4 and 2 more key_unclaimed, 1 h ago',
+      '<b>strange</b> RS384, its private half is elsewhere',
+      'Propose that next is published. By hand. publish_by_hand, kid next, 1 h ago git add keys',
+      'Ask ehr-0, ehr-1, ehr-2, ehr-3, ehr-4 and 35 more for one token',
+    ])
+      expect(text).toContain(part)
+    await page.getByRole('button', { name: 'Copy' }).last().click()
+    await expect.poll(() => page.evaluate('navigator.clipboard.readText()')).toBe('git push')
   })
 
   test('who was refused, those that are alike in one row', async () => {
@@ -301,6 +304,72 @@ test('that the config was changed and is not taken, with each complaint, and wha
   expect(await page.getByText('switched off').isVisible()).toBe(false)
 })
 
+describe('the way of each key', () => {
+  const marksOf = async (page: Page, kid: string) => {
+    const items = page.getByRole('article', { name: kid }).getByRole('listitem')
+    return (await items.allInnerTexts()).map(text => text.replaceAll(/\s+/g, ' '))
+  }
+  const boxes = (page: Page, selector: string) =>
+    page.evaluate<{ left: number; right: number; top: number }[]>(
+      `[...document.querySelectorAll('${selector}')].map(each => each.getBoundingClientRect().toJSON())`,
+    )
+  const inRotation = async (width: number) => {
+    const { url } = await serving(statusWith([], { keys: keysInRotation() }))
+    const { page } = await open(`${url}#view=keys`, { viewport: { width, height: 900 } })
+    await page.locator('.key').first().waitFor()
+    return page
+  }
+
+  test('is a list: what it has come through, now, and what is next, at the earliest when', async () => {
+    const page = await inRotation(1280)
+    expect(await marksOf(page, 't4Vb9qHs2NwRkLm6')).toEqual([
+      ...['Made 12 d ago', 'Proposed 11 d ago', 'Live 4 min ago', 'Now'],
+      'Next: Proven in 16 min at the earliest',
+    ])
+    expect((await marksOf(page, '8wZk1fYd7Lr5uNqE')).at(-1)).toBe('Next: Resting no set time')
+    expect((await marksOf(page, 'gone-one')).slice(-2)).toEqual(['Gone 2 d ago', 'Now'])
+    const guard = page.getByRole('article', { name: 't4Vb9qHs2NwRkLm6' }).locator('.waits')
+    expect(await guard.textContent()).toMatch(/^Waits for the guard time.*12:16:00 UTC$/)
+  })
+
+  test('stands on one axis with the others, no name over another, and downwards where there is no room', async () => {
+    const page = await inRotation(1280)
+    expect(await page.locator('.dense').count()).toBe(0)
+    const nows = await boxes(page, '.environment:first-child .now')
+    expect(new Set(nows.map(({ left }) => left)).size).toBe(1)
+    for (const kid of ['8wZk1fYd7Lr5uNqE', 't4Vb9qHs2NwRkLm6', 'resting-one']) {
+      const road = `[aria-label$="${kid}"] .road >`
+      const lefts = (await boxes(page, `${road} li`)).map(({ left }) => left)
+      expect(lefts).toEqual(lefts.toSorted((a, b) => a - b))
+      const names = await boxes(page, `${road} :is(.mark:not(.near), .next) > .label`)
+      for (const [at, { right }] of names.entries())
+        expect(names[at + 1]?.left ?? Number.POSITIVE_INFINITY).toBeGreaterThan(right)
+    }
+    await page.setViewportSize({ width: 360, height: 800 })
+    const marks = await boxes(page, '[aria-label$="8wZk1fYd7Lr5uNqE"] .road > li')
+    expect(new Set(marks.map(({ left }) => left)).size).toBe(1)
+    expect(marks.every(({ top }, at) => top > (marks[at - 1]?.top ?? 0))).toBe(true)
+    const hidden = `[...document.querySelectorAll('.road .label')]
+      .filter(each => getComputedStyle(each).opacity !== '1').length`
+    expect(await page.evaluate(hidden)).toBe(0)
+  })
+
+  test('is unfolded with the keyboard, and stays so while time goes on', async () => {
+    const { url, tell } = await serving(statusWith([], { keys: keysInRotation() }))
+    const { page } = await open(`${url}#view=keys`)
+    const details = page.getByRole('article', { name: '8wZk1fYd7Lr5uNqE' }).locator('details')
+    await details.locator('summary').focus()
+    await page.keyboard.press('Enter')
+    expect(await details.textContent()).toContain('2026-08-27 12:00:00 UTC')
+    tell(statusWith([], { time: '2026-11-25T13:30:00.000Z', keys: keysInRotation().slice(0, 1) }))
+    await page.clock.runFor(EVERY)
+    await page.getByText('2 h ago').first().waitFor()
+    expect(await details.getAttribute('open')).toBe('')
+    expect(await page.evaluate('document.activeElement.innerText')).toMatch(/^Details/)
+    expect(await page.locator('.environment').count()).toBe(1)
+  })
+})
+
 describe('with the keyboard alone', () => {
   test('one goes to the filter, types, walks the rows, unfolds one, and comes back', async () => {
     const { url } = await serving(manyUpstreams(50))
@@ -351,7 +420,7 @@ describe('with the keyboard alone', () => {
       if (stop[0].startsWith('medplum')) break
     }
     expect(stops).toEqual([
-      ...['Pause', 'Upstreams 6', 'Keys 2', 'Refusals 40'],
+      ...['Pause', 'Upstreams 6', 'Keys 8 1', 'Refusals 40'],
       ...['1 failing', '0 never worked', '0 untried', '5 working'],
       ...['Filter: id, host,', 'State', 'Upstream', 'Last success', 'Token', 'Clock'],
       'medplum-northwestern-memorial-3',

@@ -45,6 +45,17 @@ const alarm = (name: string, minutes: number): { fires: Series; rests: Series } 
   }
 }
 
+/** It began so many seconds before the alert rings, which waits so many minutes. */
+const since = (name: string, labels: string, seconds: number, minutes: number) => {
+  const began = (at: number): Series => ({
+    [up(name, `environment="nonprod",${labels}`)]: `${at}x60`,
+  })
+  return {
+    fires: began((29 - minutes) * 60 - seconds),
+    rests: began((31 - minutes) * 60 - seconds),
+  }
+}
+
 /** For each alert what sets it off after half an hour, and what is near it and does not. */
 const CASES: Record<string, { fires: Series; rests: Series }> = {
   LockstepUpstreamNeverWorked: {
@@ -130,6 +141,18 @@ const CASES: Record<string, { fires: Series; rests: Series }> = {
   LockstepRevokedKeyLive: alarm('revoked_live', 15),
   LockstepKeyUnproven: alarm('guard_unproven', 15),
   LockstepKeySetUnseen: alarm('watch_failing', 15),
+  LockstepKeySetBlind: since('lockstep_key_set_seen_timestamp_seconds', '', 6 * 3600, 15),
+  LockstepRotationWaits: since(
+    'lockstep_rotation_waiting_timestamp_seconds',
+    'step="propose",code="proposal_declined"',
+    ...([3600, 5] as const),
+  ),
+  LockstepKeyNotPublished: since(
+    'lockstep_key_state_since_timestamp_seconds',
+    'kid="k",state="proposed"',
+    ...([86_400, 15] as const),
+  ),
+  LockstepRotationSlow: since('lockstep_rotation_since_timestamp_seconds', '', 4 * 86_400, 15),
   LockstepKeyNamedOtherwise: alarm('key_published_otherwise', 15),
   LockstepStateNotSaved: alarm('state_not_saved', 5),
   LockstepFault: {

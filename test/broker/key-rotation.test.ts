@@ -99,6 +99,10 @@ test('without a repository the commands that are printed publish the new key, an
   const world = await opened(() => {})
   const ordered = await cli(world, 'rotate', 'nonprod')
   expect([ordered.code, ordered.stdout]).toEqual([0, expect.stringContaining('ES256: begun')])
+  expect((await world.audit()).at(-1)).toMatchObject({
+    ...{ action: 'rotate', decision: 'granted', address: 'unix' },
+    order: { environment: 'nonprod', kid: null },
+  })
   await pass(world, 5)
   await pass(world, 5)
   await byHand(world)

@@ -185,6 +185,7 @@ test('a key that is here shows whether it is live and for how many it signs, and
   expect(shown.filter(each => each.includes('kid='))).toEqual([
     'lockstep_key_live{environment="production",kid="kid-1"} 1',
     'lockstep_key_upstreams{environment="production",kid="kid-1"} 3',
+    'lockstep_key_state_since_timestamp_seconds{environment="production",kid="kid-1",state="signing"} 1793577600',
   ])
   expect(shown).toContain(
     'lockstep_key_set_seen_timestamp_seconds{environment="production"} 1795607940',
@@ -193,7 +194,10 @@ test('a key that is here shows whether it is live and for how many it signs, and
 
 test('every alarm is a series, 1 while it rings', async () => {
   const { lines } = measured()
-  const alarms = [{ code: 'key_unclaimed' as const, since: '2026-11-25T11:00:00Z', about: ['k'] }]
+  const code = 'key_unclaimed'
+  const alarms = [
+    { code, says: ALARMS[code], since: '2026-11-25T11:00:00Z', about: ['k'] } as const,
+  ]
   const status = statusWith([], { keys: [environmentStatus({ alarms })] })
   const shown = (await lines(status)).filter(each => each.startsWith('lockstep_key_alarm'))
   expect(shown).toHaveLength(Object.keys(ALARMS).length)
@@ -235,4 +239,40 @@ test('promtool finds nothing to say of their names, types and words, and each ro
       .map(([name, { type }]) => [name, type])
       .sort(),
   )
+})
+
+test('a rotation shows since when it goes on, and since when a step of it waits for somebody', async () => {
+  const { lines } = measured()
+  const rotation = { because: 'schedule', proposal: null, kid: null, alg: 'RS384' } as const
+  const note = (code: 'proposal_declined' | 'upstream_timeout', since: string) => ({
+    ...{ code, says: code, facts: {}, since },
+  })
+  const at = (hour: number) => `2026-11-25T0${hour}:00:00.000Z`
+  const keys = [
+    environmentStatus({
+      keys: [
+        keyStatus({ state: 'proposed', since: at(2) }),
+        keyStatus({ kid: 'a-strangers', here: false }),
+      ],
+      rotations: [
+        { ...rotation, id: '1', role: 'signer', asked: at(1) },
+        { ...rotation, id: '2', role: 'signer', asked: at(3) },
+      ],
+      steps: [
+        { do: 'propose', about: 'a', waitsFor: note('proposal_declined', at(4)) },
+        { do: 'propose', about: 'b', waitsFor: note('proposal_declined', at(5)) },
+        { do: 'make', about: 'RS384', waitsFor: null },
+        { do: 'ask', about: 'ehr', waitsFor: note('upstream_timeout', at(1)) },
+      ],
+    }),
+  ]
+  const shown = (await lines(statusWith([], { keys }))).filter(each =>
+    /^lockstep_(rotation|key_state)/.test(each),
+  )
+  const seconds = (hour: number) => Date.parse(at(hour)) / 1000
+  expect(shown).toEqual([
+    `lockstep_key_state_since_timestamp_seconds{environment="production",kid="kid-1",state="proposed"} ${seconds(2)}`,
+    `lockstep_rotation_since_timestamp_seconds{environment="production",alg="RS384",role="signer"} ${seconds(1)}`,
+    `lockstep_rotation_waiting_timestamp_seconds{environment="production",step="propose",code="proposal_declined"} ${seconds(4)}`,
+  ])
 })

@@ -15,6 +15,7 @@ function seen() {
       ...{ clock: clock.clock, startedAt: clock.now(), history, cache },
       handOf: ({ id }) => (id === 'a' ? { key: signingKey('kid'), because: 'newest' } : null),
       environments: new Map(),
+      overview: () => [],
       causesOf: () => [],
       breakerOf: () => 'closed',
       refusals: () => [],

@@ -42,6 +42,7 @@ const PURE = [
     'retirement',
     'plan',
     'key-states',
+    'road',
     'known-keys',
   ].map(name => `broker/keys/${name}.ts`),
 ]
@@ -63,6 +64,8 @@ const HATCH = [
   'github/client',
   'github/key-changes',
   'github/proposal',
+  'github/pulls',
+  'github/record',
   'front',
   'html',
 ].map(name => `keys-pipeline/${name}.ts`)

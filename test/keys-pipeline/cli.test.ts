@@ -22,7 +22,15 @@ import {
 } from '../support/keys.ts'
 import { openssl } from '../support/openssl.ts'
 import { Pages, pack } from '../support/pages.ts'
-import { type Finished, freePort, KEYS_CLI, PROJECT, run, start } from '../support/processes.ts'
+import {
+  type Finished,
+  freePort,
+  KEYS_CLI,
+  PROJECT,
+  run,
+  runUnheard,
+  start,
+} from '../support/processes.ts'
 
 const keys = (cwd: string, ...args: string[]) =>
   run(KEYS_CLI, args, { cwd, env: { HOME: join(cwd, 'home') } })
@@ -621,4 +629,8 @@ describe('verify', () => {
     const ended = await keys(folderWith(), 'verify', '--out', 'out')
     expect([ended.code, hasStack(ended)]).toEqual([1, false])
   })
+})
+
+test('a reader that has had enough ends nothing, and is told of no stack', async () => {
+  expect(await runUnheard(KEYS_CLI, ['--help'])).toMatchObject({ code: 0, stderr: '' })
 })

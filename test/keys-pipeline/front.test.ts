@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { asciiJson } from '../../keys-pipeline/front.ts'
+import { asciiJson, outlive } from '../../keys-pipeline/front.ts'
 
 test.each(['\u001b[31m', '\u202e', '\u007f', 'é', '😀', 'plain'])(
   'JSON in ASCII says the same, and nothing but printable ASCII: %j',
@@ -9,3 +9,9 @@ test.each(['\u001b[31m', '\u202e', '\u007f', 'é', '😀', 'plain'])(
     expect(JSON.parse(written)).toEqual({ [text]: [text] })
   },
 )
+
+test('that nobody reads is no trouble, and any other is', () => {
+  const trouble = (code: string) => Object.assign(new Error(code), { code })
+  expect(() => outlive(trouble('EPIPE'))).not.toThrow()
+  expect(() => outlive(trouble('ENOSPC'))).toThrow('ENOSPC')
+})

@@ -17,6 +17,7 @@ export const auditRecord = (parts: Partial<AuditRecord> = {}): AuditRecord => ({
   granted: null,
   connection: null,
   reported: null,
+  order: null,
   config: 'c',
   ...parts,
 })

@@ -93,6 +93,7 @@ export class GitHubServer {
   deployments: { id: number; sha: string; environment: string; statuses: Json[] }[] = []
   issues: Issue[] = []
   pulls: Pull[] = []
+  pullComments: { pull: number; body: string }[] = []
   /** False for a token that may write issues, but not give labels. */
   mayLabel = true
 
@@ -247,9 +248,11 @@ export class GitHubServer {
     },
     'POST /issues/{issue_number}/comments': ({ issue_number }, _, body) => {
       const issue = this.#issue(issue_number)
-      if (!issue) return notFound()
+      const pull = this.pulls.find(({ number }) => `${number}` === issue_number)
+      if (!issue && !pull) return notFound()
       const comment = { body: `${body['body']}`, user: this.#self(), created_at: this.#time() }
-      issue.comments_made.push(comment)
+      if (issue) issue.comments_made.push(comment)
+      else this.pullComments.push({ pull: Number(issue_number), body: comment.body })
       return made(comment)
     },
     'GET /pulls': (_, query) =>
@@ -275,6 +278,19 @@ export class GitHubServer {
       }
       this.pulls.push(pull)
       return made(shownPull(pull))
+    },
+    'GET /pulls/{pull_number}': ({ pull_number }) => {
+      const pull = this.pulls.find(({ number }) => `${number}` === pull_number)
+      return pull ? ok(shownPull(pull)) : notFound()
+    },
+    'PATCH /pulls/{pull_number}': ({ pull_number }, _, { state }) => {
+      const pull = this.pulls.find(({ number }) => `${number}` === pull_number)
+      if (!pull) return notFound()
+      const isOfBranch = this.git.refs.has(`heads/${pull.head}`)
+      if (state === 'open' && (pull.merged_at !== null || !isOfBranch))
+        return error(422, 'Validation Failed')
+      Object.assign(pull, { state })
+      return ok(shownPull(pull))
     },
     'GET /compare/{basehead}': ({ basehead = '' }) => {
       const [base = '', head = ''] = basehead.split('...')

@@ -46,6 +46,19 @@ export function run(
   })
 }
 
+/** A script of ours whose reader is gone before it says anything. */
+export function runUnheard(script: string, args: readonly string[]): Promise<Finished> {
+  return new Promise(resolve => {
+    const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    child.stdout.destroy()
+    let stderr = ''
+    child.stderr.on('data', chunk => {
+      stderr += chunk
+    })
+    child.on('close', (code, signal) => resolve({ code, signal, stdout: '', stderr }))
+  })
+}
+
 export interface Running {
   /** All that it has written so far. */
   output: () => string

@@ -1,6 +1,7 @@
 import type { FhirRoutes } from '../../broker/http/fhir-routes.ts'
 import type { KeyRoutes } from '../../broker/http/key-routes.ts'
-import type { EnvironmentStatus, KeyStatus, Status, UpstreamStatus } from '../../broker/status.ts'
+import type { KeyLine, KeyOverview } from '../../broker/keys/overview.ts'
+import type { Status, UpstreamStatus } from '../../broker/status.ts'
 
 /** An upstream that nobody has asked yet, with what a test changes. */
 export const upstreamStatus = (parts: Partial<UpstreamStatus> = {}): UpstreamStatus => ({
@@ -36,18 +37,27 @@ export const statusWith = (
   ...parts,
 })
 
-export const keyStatus = (parts: Partial<KeyStatus> = {}): KeyStatus => ({
+/** A key that has signed for three upstreams for weeks, with what a test changes. */
+export const keyStatus = (parts: Partial<KeyLine> = {}): KeyLine => ({
   ...{ kid: 'kid-1', thumbprint: 'print-1', alg: 'RS384', role: 'signer', here: true },
   ...{ created: '2026-11-01T00:00:00.000Z', liveSince: '2026-11-02T00:00:00.000Z' },
   ...{ lastSigned: '2026-11-25T11:58:00.000Z', revoked: null, signsFor: 3 },
+  ...{ state: 'signing', since: '2026-11-02T00:00:00.000Z', waitsFor: [] },
+  marks: [
+    { state: 'made', at: '2026-11-01T00:00:00.000Z' },
+    { state: 'live', at: '2026-11-02T00:00:00.000Z' },
+    { state: 'proven', at: '2026-11-02T00:20:00.000Z' },
+    { state: 'signing', at: '2026-11-02T00:21:00.000Z' },
+  ],
+  next: { state: 'resting', earliest: '2027-01-30T00:00:00.000Z' },
   ...parts,
 })
 
 /** The keys of an environment whose set was seen a minute ago. */
-export const environmentStatus = (parts: Partial<EnvironmentStatus> = {}): EnvironmentStatus => ({
+export const environmentStatus = (parts: Partial<KeyOverview> = {}): KeyOverview => ({
   ...{ environment: 'production', jwksUrl: 'https://keys.example.com/jwks.json' },
   ...{ lastRound: '2026-11-25T11:59:00.000Z', lastTold: '2026-11-25T11:59:00.000Z' },
-  ...{ alarms: [], keys: [] },
+  ...{ alarms: [], keys: [], rotations: [], steps: [] },
   ...parts,
 })
 
@@ -60,6 +70,7 @@ export const NO_FHIR: FhirRoutes = {
 /** A broker about whose keys nothing is to be said. */
 export const NO_KEYS: KeyRoutes = {
   overview: () => [],
+  record: async () => {},
   orders: {
     rotate: () => [],
     revoke: () => {

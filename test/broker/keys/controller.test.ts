@@ -11,6 +11,7 @@ import {
   FIRST,
   lifecycleIn,
   merge,
+  prove,
   type RotationRoom,
   rotationRoom,
   settledRoom,
@@ -300,15 +301,74 @@ describe('a folder that cannot be written', () => {
   })
 })
 
-test('a key that is needed again while its removal is proposed is told, so that a person stops it', async () => {
-  const room = settled()
-  await switched(room)
-  await room.tick(3)
-  expect(statesOf(server())).toEqual(['closed', 'open'])
-  room.orders.revoke(room.live().find(kid => kid !== FIRST) ?? '', 'leaked')
-  await room.tick(1)
-  expect(signing(room)).toEqual([FIRST, FIRST])
-  expect(faultsIn(room)).toContain('withdrawal_overtaken')
+describe('a key that is needed again while its removal is proposed', () => {
+  const REMOVAL = 2
+  const removal = () => server().pulls.find(({ number }) => number === REMOVAL)
+  /** The only newer key is revoked while the removal of the first is proposed. */
+  async function overtaken(): Promise<RotationRoom> {
+    const room = settled()
+    await switched(room)
+    await room.tick(3)
+    expect(statesOf(server())).toEqual(['closed', 'open'])
+    return room
+  }
+  const revokeNewest = (room: RotationRoom) =>
+    room.orders.revoke(room.live().find(kid => kid !== FIRST) ?? '', 'leaked')
+
+  test('signs again, and the broker closes the pull request and says why', async () => {
+    const room = await overtaken()
+    revokeNewest(room)
+    await room.tick(1)
+    expect(signing(room)).toEqual([FIRST, FIRST])
+    await room.tick(4)
+    expect(removal()).toMatchObject({ state: 'closed', merged_at: null })
+    expect(server().pullComments).toEqual([
+      { pull: REMOVAL, body: expect.stringContaining('needs this key again') },
+    ])
+    const [taken] = room.keys.state().withdrawals
+    expect(taken).toMatchObject({ proposal: REMOVAL, release: null, isTakenBack: true })
+    expect(faultsIn(room)).not.toContain('withdrawal_overtaken')
+  })
+
+  test('goes in the end by the same pull request, with a release that is true', async () => {
+    const room = await overtaken()
+    const [before] = room.keys.state().withdrawals
+    revokeNewest(room)
+    // The new key and the end of the revoked one cannot both be merged as they are: the later is proposed anew.
+    for (const _ of ['the one', 'the other']) {
+      await room.tick(6)
+      prove(room, server())
+    }
+    await room.tick(3)
+    room.clock.advance(REST)
+    room.look()
+    await room.tick(6)
+    expect(removal()).toMatchObject({ state: 'open' })
+    const after = room.keys.state().withdrawals.find(each => each.proposal === REMOVAL)
+    expect(after?.release).toEqual(expect.any(String))
+    expect(after?.release).not.toBe(before?.release)
+    expect(signing(room)).not.toContain(FIRST)
+  })
+
+  test('is told where a person has merged its removal already', async () => {
+    const room = await overtaken()
+    Object.assign(removal() ?? {}, { state: 'closed', merged_at: '2026-11-25T00:00:00Z' })
+    revokeNewest(room)
+    await room.tick(4)
+    expect(faultsIn(room)).toContain('withdrawal_overtaken')
+    expect(server().pullComments).toEqual([])
+  })
+
+  test('is told where a person publishes', async () => {
+    const room = settled({ github: null })
+    await room.tick(1)
+    const released = room.keys.situation().keys[0]?.thumbprint ?? ''
+    const withdrawal = { thumbprint: released, at: 0, reason: 'replaced', release: 'a.b.c' }
+    room.keys.keep({ withdrawals: [{ ...withdrawal, proposal: null }] })
+    await room.tick(1)
+    expect(faultsIn(room)).toEqual(['withdrawal_overtaken'])
+    expect(signing(room)).toEqual([FIRST, FIRST])
+  })
 })
 
 test('a key that is not ours is never withdrawn', async () => {

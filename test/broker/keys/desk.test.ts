@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { BrokerError } from '../../../broker/errors.ts'
 import { type Generation, openDesk } from '../../../broker/keys/desk.ts'
+import type { EnvironmentKeys } from '../../../broker/keys/environment.ts'
 import { PROFILES } from '../../../broker/profiles.ts'
 import type { Upstream } from '../../../broker/upstream/upstream.ts'
 import { movedClock } from '../../support/clock.ts'
@@ -40,13 +41,20 @@ test('a request whose upstream is gone ends with the key that it began with', ()
   expect(made.signerFor(before).kid).toBe('first')
 })
 
-test('but not once that key is revoked', () => {
-  const made = desk()
-  const before = upstream()
-  made.take(generation('first', [before]))
-  made.take(generation('second', []))
-  made.environments().get('nonprod')?.revoke('print-first', 'lost')
-  expect(() => made.signerFor(before)).toThrow(BrokerError)
+describe('but not once that key', () => {
+  const withdrawal = { thumbprint: 'print-first', at: 0, reason: 'replaced', proposal: null }
+  test.each<[string, (keys: EnvironmentKeys) => void]>([
+    ['is revoked', keys => keys.revoke('print-first', 'lost')],
+    ['is released', keys => keys.keep({ withdrawals: [{ ...withdrawal, release: 'a.b.c' }] })],
+  ])('%s', (_, end) => {
+    const made = desk()
+    const before = upstream()
+    made.take(generation('first', [before]))
+    made.take(generation('second', []))
+    const keys = made.environments().get('nonprod')
+    if (keys) end(keys)
+    expect(() => made.signerFor(before)).toThrow(BrokerError)
+  })
 })
 
 test('a request whose upstream is still there is signed for as the new generation decides', () => {

@@ -9,7 +9,7 @@ const KIDS = ['kid-1', "o'neill", '$(touch x)', 'a b`c`', '-rf']
 const keyOf = (kid: string) => published({ ...ecJwk('P-256', 7), kid })
 const factsOf = (kid: string): KeyFacts => ({
   ...{ thumbprint: keyOf(kid).thumbprint, kid, alg: 'ES256', created: 1_700_000_000_123 },
-  ...{ role: 'standby', isHere: true, revokedAt: null },
+  ...{ role: 'standby', isHere: true, revokedAt: null, isReleased: false },
 })
 const withdrawal = (reason: string, release: string | null = 'a.b.c') => ({
   ...{ thumbprint: 'print', at: 1_700_000_100_000, reason, release, proposal: null },

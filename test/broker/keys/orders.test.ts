@@ -3,7 +3,13 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { githubForEach } from '../../support/github-server.ts'
 import { GUARD } from '../../support/rotation-engine.ts'
-import { FIRST, prove, type RotationRoom, settledRoom } from '../../support/rotation-room.ts'
+import {
+  FIRST,
+  prove,
+  type RotationRoom,
+  settledRoom,
+  switchOver,
+} from '../../support/rotation-room.ts'
 
 const server = githubForEach()
 const RULES = { standby: true }
@@ -60,6 +66,19 @@ test('a revoked standby is not promoted, and the signer signs on', async () => {
   const standby = kidOf(room, 'standby') ?? ''
   expect(room.orders.revoke(standby, 'lost').promoted).toEqual([])
   expect(signing(room)).toBe(FIRST)
+})
+
+test('a key that was released is no reason to leave the standby in reserve', async () => {
+  const room = await reserved()
+  const standby = kidOf(room, 'standby')
+  await switchOver(room, server())
+  const [first, next] = [FIRST, signing(room) ?? ''].map(kid =>
+    room.keys.situation().keys.find(each => each.kid === kid),
+  )
+  const withdrawal = { at: 0, reason: 'replaced', release: 'a.b.c', proposal: null }
+  room.keys.keep({ withdrawals: [{ ...withdrawal, thumbprint: first?.thumbprint ?? '' }] })
+  expect(room.orders.revoke(next?.kid ?? '', 'leaked').promoted).toEqual([standby])
+  expect(signing(room)).toBe(standby)
 })
 
 test('where nothing is left that could sign, that is said, and a new signer is begun', () => {

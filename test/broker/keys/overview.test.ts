@@ -12,11 +12,10 @@ test('each key has its state, each rotation its pull request, and each step what
   Object.assign(server().pulls[0] ?? {}, { state: 'closed' })
   room.clock.advance(601)
   await room.tick(1)
-  const [nonprod] = overviewOf(
-    new Map([['nonprod', room.keys]]),
-    room.controller,
-    code => `says ${code}`,
-  )
+  const [nonprod] = overviewOf(new Map([['nonprod', room.keys]]), {
+    ...room.controller,
+    ...{ says: code => `says ${code}`, every: null },
+  })
   const next = nonprod?.rotations[0]?.kid
   expect(nonprod).toMatchObject({
     environment: 'nonprod',

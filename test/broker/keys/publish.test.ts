@@ -30,6 +30,18 @@ test('a change becomes a pull request, and is the same one when it is repeated',
   expect(await propose(CHANGE)).toEqual({ ...opened, did: 'unchanged' })
 })
 
+test('a proposal is taken back and made again by its number', async () => {
+  const { propose, look, close, reopen } = publisher()
+  await propose(CHANGE)
+  await close(1, 'needed')
+  expect([await look(1), (await propose(CHANGE)).did]).toEqual(['closed', 'declined'])
+  await reopen(1)
+  expect([await look(1), (await propose(CHANGE)).did]).toEqual(['open', 'unchanged'])
+  await expect(look(2)).rejects.toMatchObject({
+    ...{ code: 'proposal_failed', facts: { finding: 'github_not_found' } },
+  })
+})
+
 test('what the default branch has is not proposed', async () => {
   const { propose } = publisher()
   expect(await propose({ ...CHANGE, files: [], lifecycle: {} })).toEqual({ did: 'unneeded' })
@@ -63,6 +75,21 @@ test('a token that cannot be had is not proposed with', async () => {
   })
   await expect(propose(CHANGE)).rejects.toThrow('no file')
   expect(server().requests).toEqual([])
+})
+
+test('the record is asked for with a token that need not write', async () => {
+  const { made, live } = publisher()
+  expect(await made('nonprod')).toEqual({})
+  const reading = openPublisher(
+    access(),
+    async () => 'to-write',
+    async () => 'to-read',
+  )
+  const url = 'https://keys.example.com/jwks.json'
+  expect(await reading.live('nonprod', { url, before: 0 })).toEqual({})
+  expect(server().requests.at(-1)?.authorization).toBe('token to-read')
+  expect(await live('nonprod', { url, before: 0 })).toEqual({})
+  expect(server().writes()).toEqual([])
 })
 
 test('an app gets a token for that repository and no more than a proposal needs', async () => {

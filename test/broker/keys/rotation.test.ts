@@ -61,6 +61,45 @@ describe('the key that signs', () => {
   })
 })
 
+describe('a key that was released', () => {
+  const RELEASED = { ...OLD, isReleased: true }
+  const fallback = { from: 'new', until: NOW + HOUR, delay: HOUR }
+  test.each<[string, Partial<Situation>, [string, Because] | null]>([
+    [
+      'signs no more, though it was in use and its turn has not come',
+      { watched: { ...both, lastRound: NOW + 1 }, records: of(accepted({ old: 1 })) },
+      ['new', 'newest'],
+    ],
+    [
+      'signs no more, though the hospital does not take the newer one',
+      { watched: both, records: of(accepted({ old: 1 }, { fallback })) },
+      ['new', 'newest'],
+    ],
+    [
+      'signs no more, though a hospital has it by hand, where it has another',
+      { watched: both, upstreams: [hospital('h', { pinned: ['old', 'new'] })] },
+      ['new', 'pinned'],
+    ],
+    [
+      'signs before one that is not proven: nothing that is proven and not released is there',
+      { watched: seen({ old: 100, new: 0.2 }), records: of(accepted({ old: 1 })) },
+      ['old', 'newest'],
+    ],
+    [
+      'signs where all others were revoked',
+      { keys: [RELEASED, { ...NEW, revokedAt: NOW }], watched: both },
+      ['old', 'newest'],
+    ],
+    [
+      'signs where a hospital has nothing else by hand',
+      { watched: both, upstreams: [hospital('h', { pinned: ['old'] })] },
+      ['old', 'pinned'],
+    ],
+  ])('%s', (_, parts, expected) => {
+    expect(chosen({ keys: [RELEASED, NEW], ...parts })).toEqual(expected)
+  })
+})
+
 describe('the key in use', () => {
   test.each<[string, Partial<Situation>, [string, Because] | null]>([
     [

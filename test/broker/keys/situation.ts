@@ -20,7 +20,7 @@ export const NOW = 1_800_000_000_000
 /** Made so many hours ago. */
 export const key = (name: string, hours: number, parts: Partial<KeyFacts> = {}): KeyFacts => ({
   ...{ thumbprint: name, kid: name, alg: 'RS384', created: NOW - hours * HOUR },
-  ...{ role: 'signer', isHere: true, revokedAt: null },
+  ...{ role: 'signer', isHere: true, revokedAt: null, isReleased: false },
   ...parts,
 })
 

@@ -115,3 +115,18 @@ test('a file that says it was made in the future was made now', () => {
   state.meet([{ thumbprint: 'key', made: clock.now() * 2 }])
   expect(state.parts.created).toEqual({ key: clock.now() })
 })
+
+test('when a key was made is taken from who knows, for keys that are known alone', () => {
+  const { clock, drawer, open } = kept()
+  const state = open()
+  state.meet([{ thumbprint: 'known', made: 7 }])
+  state.saveNow()
+  state.date({ known: 7, strange: 1 })
+  expect(drawer.saves).toBe(1)
+  state.date({ known: 5, strange: 1 })
+  state.saveIfDue()
+  expect(drawer.saved?.state.created).toEqual({ known: 5 })
+  expect(drawer.saves).toBe(2)
+  state.meet([{ thumbprint: 'known', made: clock.now() }])
+  expect(state.parts.created).toEqual({ known: 5 })
+})

@@ -8,7 +8,7 @@ import { linesOf, nextRotations, wish } from '../../../broker/keys/wishes.ts'
 const DAY = 24 * 3600 * 1000
 const key = (kid: string, parts: Partial<KeyFacts> = {}): KeyFacts => ({
   ...{ thumbprint: kid, kid, alg: 'RS384', created: 0, role: 'signer', isHere: true },
-  ...{ revokedAt: null, ...parts },
+  ...{ revokedAt: null, isReleased: false, ...parts },
 })
 const situation = (keys: KeyFacts[], now = 0): Situation => ({
   ...{ keys, now, watched: NOTHING_SEEN, records: new Map() },

@@ -43,6 +43,14 @@ test('it is made once: what is repeated is the same, letter by letter', async ()
   expect(room.keys.state().withdrawals).toEqual([first])
 })
 
+test('a key that signs while its release is made is not released', async () => {
+  const room = await switched()
+  const released = withdrawalOf(old(room), room.keys)
+  room.keys.signing(old(room).thumbprint)
+  await expect(released).rejects.toMatchObject({ code: 'key_needed', facts: { why: 'signing' } })
+  expect(room.keys.state().withdrawals).toEqual([])
+})
+
 test('a key that is revoked meanwhile goes for that reason, and needs no release', async () => {
   const room = await switched()
   await withdrawalOf(old(room), room.keys)

@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { newestPull, openPull } from '../../../keys-pipeline/github/pulls.ts'
+import {
+  closePull,
+  newestPull,
+  openPull,
+  reopenPull,
+  stateOfPull,
+} from '../../../keys-pipeline/github/pulls.ts'
 import { githubForEach } from '../../support/github-server.ts'
 import { codes, refusalOf } from '../../support/keys.ts'
 
@@ -46,5 +52,38 @@ describe('opening', () => {
     await openPull(server().open(), asked)
     expect(codes(await refusalOf(openPull(server().open(), asked)))).toEqual(['github_rejected'])
     expect(server().pulls).toHaveLength(1)
+  })
+})
+
+test.each([
+  ['open', {}],
+  ['closed', { state: 'closed' }],
+  ['merged', { state: 'closed', merged_at: TIME }],
+] as const)('what became of one is told: %s', async (expected, more) => {
+  server().pulls.push(pull(1, more))
+  expect(await stateOfPull(server().open(), 1)).toBe(expected)
+})
+
+describe('taking one back', () => {
+  test('closes it, says why once, and opens it again', async () => {
+    server().git.commit({ a: '1' }, { branch: 'work' })
+    server().pulls.push(pull(1))
+    await closePull(server().open(), 1, 'needed')
+    expect(await stateOfPull(server().open(), 1)).toBe('closed')
+    expect(server().pullComments).toEqual([{ pull: 1, body: 'needed' }])
+    await reopenPull(server().open(), 1)
+    expect(await stateOfPull(server().open(), 1)).toBe('open')
+  })
+
+  test('one that was merged, or whose branch is gone, is not opened again', async () => {
+    server().pulls.push(pull(1, { state: 'closed', merged_at: TIME }), pull(2, { state: 'closed' }))
+    for (const number of [1, 2])
+      expect(codes(await refusalOf(reopenPull(server().open(), number)))).toEqual([
+        'github_rejected',
+      ])
+  })
+
+  test('one that there is not is not found', async () => {
+    expect(codes(await refusalOf(stateOfPull(server().open(), 9)))).toEqual(['github_not_found'])
   })
 })

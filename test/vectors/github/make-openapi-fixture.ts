@@ -35,6 +35,7 @@ const OPERATIONS: [string, ...string[]][] = [
   [`${REPOSITORY}/issues/{issue_number}/comments`, 'get', 'post'],
   [`${REPOSITORY}/pages`, 'get'],
   [`${REPOSITORY}/pulls`, 'get', 'post'],
+  [`${REPOSITORY}/pulls/{pull_number}`, 'get', 'patch'],
   [`${REPOSITORY}/rules/branches/{branch}`, 'get'],
 ]
 

@@ -252,9 +252,10 @@ class World {
     if (step.do === 'make') this.#make(step.rotation)
     else if (step.do === 'propose')
       this.#publish(`+${step.key.thumbprint}`, keys => keys.add(step.key.thumbprint))
-    else if (step.do === 'withdraw')
+    else if (step.do === 'withdraw') {
+      this.#release(step.key.thumbprint, !step.emergency)
       this.#publish(`-${step.key.thumbprint}`, keys => keys.delete(step.key.thumbprint))
-    else if (step.do === 'keep') this.#takeBack(`-${step.key.thumbprint}`)
+    } else if (step.do === 'keep') this.#takeBack(step.key.thumbprint)
     else if (step.do === 'archive')
       replica.keys = replica.keys.map(each =>
         each.thumbprint === step.key.thumbprint ? { ...each, isHere: false } : each,
@@ -305,8 +306,18 @@ class World {
     })
   }
 
-  #takeBack(name: string): void {
-    if (this.#open.delete(name)) this.#proposed.delete(name)
+  #release(thumbprint: string, isReleased: boolean): void {
+    for (const replica of this.#replicas)
+      replica.keys = replica.keys.map(each =>
+        each.thumbprint === thumbprint ? { ...each, isReleased } : each,
+      )
+  }
+
+  #takeBack(thumbprint: string): void {
+    const name = `-${thumbprint}`
+    if (!this.#open.delete(name)) return
+    this.#proposed.delete(name)
+    this.#release(thumbprint, false)
   }
 
   #deploy(): void {
@@ -345,7 +356,10 @@ const keyOf = (
   alg: KeyFacts['alg'],
   created: number,
   role: KeyFacts['role'] = 'signer',
-): KeyFacts => ({ thumbprint: name, kid: name, alg, created, role, isHere: true, revokedAt: null })
+): KeyFacts => ({
+  ...{ thumbprint: name, kid: name, alg, created, role, isHere: true },
+  ...{ revokedAt: null, isReleased: false },
+})
 
 const factsOf = ({ kind, pinned }: Hospital): UpstreamFacts => ({
   ...{ id: kind.id, alg: kind.alg, pinned: kind.isStubborn ? null : pinned },
