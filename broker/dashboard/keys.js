@@ -210,8 +210,8 @@ const waitOf = ({ says, upstreams, until }) =>
     until === null ? null : `, until ${moment(until)}`,
   )
 
-function factsOf(key, { rotations }, { upstreams }) {
-  const group = upstreams.filter(each => each.kid === key.kid && each.signsFor !== 0)
+function factsOf(key, { environment, rotations }, { upstreams }) {
+  const group = upstreams.filter(each => each.environment === environment && each.kid === key.kid)
   const last = group
     .flatMap(each => each.lastSuccess ?? [])
     .sort()

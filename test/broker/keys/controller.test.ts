@@ -330,6 +330,23 @@ describe('a key that is needed again while its removal is proposed', () => {
     expect(faultsIn(room)).not.toContain('withdrawal_overtaken')
   })
 
+  test.each([
+    ['of the close', /^PATCH .*pulls/, 0],
+    ['of the comment', /^POST .*comments/, 1],
+  ])('is taken back once, though the answer %s is lost', async (_, at, comments) => {
+    const room = await overtaken()
+    server().faults.push({ status: 0, isDone: true, at })
+    revokeNewest(room)
+    await room.tick(4)
+    room.clock.advance(61)
+    await room.tick(2)
+    expect(removal()).toMatchObject({ state: 'closed' })
+    expect(server().pullComments).toHaveLength(comments)
+    const taken = room.keys.state().withdrawals.find(each => each.proposal === REMOVAL)
+    expect(taken).toMatchObject({ release: null, isTakenBack: true })
+    expect(signing(room)).toEqual([FIRST, FIRST])
+  })
+
   test('goes in the end by the same pull request, with a release that is true', async () => {
     const room = await overtaken()
     const [before] = room.keys.state().withdrawals
