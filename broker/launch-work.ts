@@ -19,6 +19,7 @@ import { openRedisShelf } from './launch/redis-shelf.ts'
 import { refuseGrant, renewWith } from './launch/renew.ts'
 import { ALWAYS_COVERED } from './launch/request.ts'
 import type { Shelf } from './launch/shelf.ts'
+import { openSpent } from './launch/spent.ts'
 import { openSqliteShelf } from './launch/sqlite-shelf.ts'
 import { openVault } from './launch/vault.ts'
 import type { LaunchConfig, LaunchTarget } from './launch-config.ts'
@@ -77,7 +78,10 @@ export function openLaunchWork(launch: LaunchConfig, ports: Ports): LaunchWork {
     issuers: openIssuers({ clock, visitBy: ({ upstream }) => ports.visits.visitBy(upstream) }),
     logins: openLogins({
       ...{ clock, seal, random },
-      spend: (state, until) => vault.put(`spent:${state}`, '', null, until),
+      spend:
+        ports.config().sharedCache === null
+          ? openSpent(clock)
+          : (state, until) => vault.put(`spent:${state}`, '', null, until),
     }),
   })
   const listener = buildLaunchListener(launch.listen, log, {

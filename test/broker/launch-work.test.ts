@@ -1,4 +1,5 @@
-import { statSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
@@ -11,8 +12,10 @@ import { storeFaults } from '../../broker/launch-work.ts'
 import { loadSigners } from '../../broker/signers.ts'
 import { NO_TRACES } from '../../broker/traces.ts'
 import { movedClock } from '../support/clock.ts'
+import { startDaemon } from '../support/daemon.ts'
 import { folderWith } from '../support/keys.ts'
 import { FOR_SERVICE, type LaunchWorld, makeLaunchWorld } from '../support/launch-world.ts'
+import { freePort } from '../support/processes.ts'
 import { startRedis } from '../support/redis.ts'
 import { basic, SECRET } from '../support/world.ts'
 
@@ -94,4 +97,22 @@ test('with a shared store a login goes from broker to broker, and is finished on
     subject_token_type: 'urn:lockstep:params:oauth:token-type:connection',
   })
   expect(reply.statusCode).toBe(200)
+})
+
+test('the daemon listens for browsers beside services, and stops when it is told to', async () => {
+  const port = await freePort()
+  const daemon = await startDaemon((file, folder) => {
+    writeFileSync(join(folder, 'seal'), randomBytes(32), { mode: 0o600 })
+    const publicUrl = `http://127.0.0.1:${port}`
+    file.launch = { listen: { port }, publicUrl, sealKeys: ['seal'] }
+    const { epic } = file.upstreams
+    const authorizationEndpoint = 'https://ehr.example.com/authorize'
+    if (epic) epic.launch = { authorizationEndpoint, scopes: ['patient/Patient.read'] }
+  })
+  onTestFinished(() => daemon.close())
+  const status = await fetch(`http://127.0.0.1:${port}/oauth/epic-status`)
+  expect(await status.json()).toMatchObject({ connected: false })
+  expect((await fetch(`${daemon.issuer}/oauth/epic-status`)).status).toBe(404)
+  expect(statSync(join(daemon.folder, 'audit-connections.db')).mode & 0o777).toBe(0o600)
+  expect((await daemon.process.stop()).code).toBe(0)
 })
