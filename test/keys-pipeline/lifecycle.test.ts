@@ -39,8 +39,13 @@ test.each([
 ])('a reason that holds a private key, %s, is refused, and nothing of it is said', (_, secret) => {
   const retired = { at: entry.created, reason: secret(), emergency: true }
   const folder = folderWith({ 'lifecycle.json': { keys: { [print]: { ...entry, retired } } } })
+  // Long runs alone: a short one may stand in the name of the folder by chance.
+  const [material = ''] = /[A-Za-z0-9_]{20,}/.exec(secret()) ?? []
   expect(() => readLifecycle(folder, asIs)).toThrowError(
-    expect.objectContaining({ code: 'private_member', message: expect.not.stringContaining('MI') }),
+    expect.objectContaining({
+      code: 'private_member',
+      message: expect.not.stringContaining(material.slice(0, 20)),
+    }),
   )
 })
 

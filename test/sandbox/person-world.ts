@@ -7,7 +7,9 @@ import { makeAuthority } from '../support/certificates.ts'
 import { type MovedClock, movedClock } from '../support/clock.ts'
 import { LocalEpic, type LocalEpicOptions } from './local-epic.ts'
 import { PASSWORD } from './people.ts'
+import { ScriptedBrowser } from './scripted-browser.ts'
 
+const CAMILA = 'erXuFYUfucBZaryVksYEcMg3'
 export const CALLBACK = 'https://app.example.com/callback'
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
@@ -82,7 +84,16 @@ export async function personWorld(options: Partial<LocalEpicOptions> = {}): Prom
       ...form,
     })
   const ask: PersonWorld['ask'] = more => askOf(epic, verifier, more)
-  const goThrough: PersonWorld['goThrough'] = (asked, how) => walk(epic, calls, asked, how)
+  const browser = new ScriptedBrowser(authority.ca, url => url.href.startsWith(CALLBACK))
+  const goThrough: PersonWorld['goThrough'] = async (asked, how) => {
+    const typed = { ...{ name: 'wilbur', password: PASSWORD, decision: 'allow' }, ...how }
+    const at = await browser.goThrough(`${epic.authorizeUrl}?${asked}`, {
+      patient: CAMILA,
+      ...typed,
+    })
+    if (!at.url.href.startsWith(CALLBACK)) throw new Error(`${at.status}\n${at.text}`)
+    return at.url
+  }
   return {
     ...{ epic, clock, ca: authority.ca, verifier, ask, goThrough, exchange, register, ...calls },
     connect: async more => {
@@ -94,6 +105,7 @@ export async function personWorld(options: Partial<LocalEpicOptions> = {}): Prom
       await epic.stop()
       await site.close()
       await dispatcher.close()
+      await browser.close()
     },
   }
 }
@@ -144,24 +156,4 @@ function callsWith(dispatcher: Agent): Pick<PersonWorld, 'get' | 'post'> {
         body: new URLSearchParams(form).toString(),
       }),
   }
-}
-
-async function walk(
-  epic: LocalEpic,
-  { get, post }: Pick<PersonWorld, 'get' | 'post'>,
-  asked: URLSearchParams,
-  { name = 'wilbur', decision = 'allow' } = {},
-): Promise<URL> {
-  const form: Record<string, string> = { name, password: PASSWORD, decision }
-  let answer = await get(`${epic.authorizeUrl}?${asked}`)
-  while (answer.status === 200) {
-    const value = (name: string): string =>
-      new RegExp(`name="${name}" value="([^"]+)"`).exec(answer.text)?.[1] ?? ''
-    const action = /action="([\w-]+)"/.exec(answer.text)?.[1] ?? ''
-    const patient = value('patient')
-    form['transaction'] = value('transaction')
-    answer = await post(`${epic.issuer}/${action}`, { ...form, ...(patient && { patient }) })
-  }
-  if (answer.status !== 302) throw new Error(`${answer.status}\n${answer.text}`)
-  return new URL(String(answer.headers['location']))
 }
