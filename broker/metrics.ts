@@ -6,7 +6,7 @@ import { asBrokerError } from './errors.ts'
 import { METRICS } from './metrics-table.ts'
 import type { EnvironmentStatus, Status, UpstreamStatus } from './status.ts'
 import type { Obtain } from './tokens/obtain.ts'
-import type { Exchange } from './upstream/exchange.ts'
+import type { Upstream } from './upstream/upstream.ts'
 
 /** What is counted for Prometheus, by standing between two rooms; none of it changes what passes. */
 export interface Metrics {
@@ -15,7 +15,9 @@ export interface Metrics {
   /** Counts what the cache had and had not. */
   watchObtain: (obtain: Obtain) => Obtain
   /** Times each call to an EHR. */
-  watchExchange: (exchange: Exchange) => Exchange
+  watchExchange: <Call extends [upstream: Upstream, ...unknown[]], T>(
+    exchange: (...call: Call) => Promise<T>,
+  ) => (...call: Call) => Promise<T>
   /** Told of each reply to a token request. */
   handedOut: (status: number, milliseconds: number) => void
   /** All of it, in Prometheus' text form; what stands now is taken from the status. */

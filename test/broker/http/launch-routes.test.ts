@@ -88,6 +88,12 @@ describe('a login', () => {
     const record = (await world.audit()).at(-1)
     expect(record).toMatchObject({ action: 'login', decision: 'granted', upstream: 'epic' })
     expect(record?.connection).toMatch(/^[\w-]{22}$/)
+    const { body } = await world.admin.inject('/metrics')
+    for (const line of [
+      'lockstep_requests_total{action="login",service="(unknown)",upstream="epic",outcome="granted"}',
+      'lockstep_upstream_call_seconds_count{upstream="epic",outcome="granted"}',
+    ])
+      expect(body).toContain(line)
   })
 
   test('forgets its cookie when it is over', async () => {
