@@ -181,6 +181,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
     config.launch &&
     openLaunchWork(config.launch, {
       ...{ ...signing, wait, log, audit: rooms.audit, random: randomBytes, visits },
+      watch: metrics.watchExchange,
       config: () => current.config,
     })
   const app = listenerFor(config, log)

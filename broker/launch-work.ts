@@ -19,6 +19,7 @@ import { openRedisShelf } from './launch/redis-shelf.ts'
 import { refuseGrant, renewWith } from './launch/renew.ts'
 import { ALWAYS_COVERED } from './launch/request.ts'
 import type { Shelf } from './launch/shelf.ts'
+import { openSpent } from './launch/spent.ts'
 import { openSqliteShelf } from './launch/sqlite-shelf.ts'
 import { openVault } from './launch/vault.ts'
 import type { LaunchConfig, LaunchTarget } from './launch-config.ts'
@@ -26,7 +27,7 @@ import { coverage } from './scopes.ts'
 import { sealWith } from './tokens/sealed.ts'
 import { singleFlight } from './tokens/single-flight.ts'
 import type { Visits } from './upstream/discovery-fetch.ts'
-import { presentWith } from './upstream/exchange.ts'
+import { type Present, presentWith } from './upstream/exchange.ts'
 import { openGuards } from './upstream/guards.ts'
 
 type SigningPorts = Parameters<typeof presentWith>[0]
@@ -37,6 +38,8 @@ interface Ports extends Pick<SigningPorts, 'newJti' | 'signerFor' | 'onSigning' 
   log: FastifyBaseLogger
   audit: Audit
   random: (bytes: number) => Buffer
+  /** Times each call to an EHR. */
+  watch: (present: Present) => Present
   visits: Pick<Visits, 'visitBy'>
   config: () => Config
 }
@@ -61,11 +64,13 @@ export function openLaunchWork(launch: LaunchConfig, ports: Ports): LaunchWork {
   const keeper = openKeeper({ clock, vault, random })
   const targets = (): ReadonlyMap<string, LaunchTarget> =>
     ports.config().launch?.targets ?? new Map()
-  const present = presentWith({
-    ...ports,
-    // Another client ID than services are served under: what the EHR says of it says nothing of that one.
-    ...{ onAnswer: () => {}, onDate: () => {} },
-  })
+  const present = ports.watch(
+    presentWith({
+      ...ports,
+      // Another client ID than services are served under: what the EHR says of it says nothing of that one.
+      ...{ onAnswer: () => {}, onDate: () => {} },
+    }),
+  )
   const { guard } = openGuards(clock)
   const guarded = (
     { upstream }: LaunchTarget,
@@ -77,7 +82,10 @@ export function openLaunchWork(launch: LaunchConfig, ports: Ports): LaunchWork {
     issuers: openIssuers({ clock, visitBy: ({ upstream }) => ports.visits.visitBy(upstream) }),
     logins: openLogins({
       ...{ clock, seal, random },
-      spend: (state, until) => vault.put(`spent:${state}`, '', null, until),
+      spend:
+        ports.config().sharedCache === null
+          ? openSpent(clock)
+          : (state, until) => vault.put(`spent:${state}`, '', null, until),
     }),
   })
   const listener = buildLaunchListener(launch.listen, log, {

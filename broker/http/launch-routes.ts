@@ -225,7 +225,7 @@ function setCookie(
 const recordOf = (
   action: 'login' | 'disconnect',
   request: FastifyRequest,
-  { upstream, service }: LaunchTarget,
+  { upstream }: LaunchTarget,
   { clock, generation }: Pick<LaunchRoutes, 'clock' | 'generation'>,
 ) => ({
   ...openRecord(
@@ -233,7 +233,6 @@ const recordOf = (
     ...([{ generation: generation() }, clock] as const),
   ),
   upstream: upstream.id,
-  service: service?.id ?? null,
 })
 
 /** Codes after which another login may help. */

@@ -34,7 +34,7 @@ export interface Finished {
 
 export interface FinishPorts {
   clock: Clock
-  logins: Pick<Logins, 'finish'>
+  logins: Pick<Logins, 'look' | 'finish'>
   issuers: Issuers
   checkIdToken: (idToken: string, expected: Expected) => Promise<Identity>
   present: PresentGrant
@@ -72,8 +72,11 @@ async function connect(
   ports: FinishPorts,
 ): Promise<Finished> {
   const { clock, logins, issuers, present, keeper, audit } = ports
-  const pending = await logins.finish(target.upstream.id, answer.get('state'), cookies)
+  const login = [target.upstream.id, answer.get('state'), cookies] as const
+  logins.look(...login)
+  // Where the EHR cannot be asked the state is not spent, and the browser may try again.
   const issuer = await issuers.of(target)
+  const pending = await logins.finish(...login)
   const code = codeOf(answer, issuer)
   const grant = {
     ...{ grant_type: 'authorization_code', code, redirect_uri: redirectUri },

@@ -183,7 +183,6 @@ test('every source file that runs has tests of its own name', () => {
     'broker/key-errors.ts',
     'broker/key-work.ts',
     'broker/launch-errors.ts',
-    'broker/launch-work.ts',
     'broker/launch/shelf.ts',
     'broker/metrics-table.ts',
     'broker/alarm-table.ts',

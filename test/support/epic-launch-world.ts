@@ -10,7 +10,9 @@ const SCOPES = ['patient/Patient.read', 'user/Patient.read']
  * A broker that users log in through, over TLS, and the local Epic as the EHR, which has two apps of ours: `epic`, and
  * `framed`, which it may show in a frame.
  */
-export async function makeEpicLaunchWorld(): Promise<World & { publicUrl: string }> {
+export async function makeEpicLaunchWorld(
+  service: { service?: string; returnUrl?: string } = {},
+): Promise<World & { publicUrl: string }> {
   const port = await freePort()
   // Another site than the local Epic's localhost.
   const publicUrl = `https://127.0.0.1:${port}`
@@ -32,7 +34,7 @@ export async function makeEpicLaunchWorld(): Promise<World & { publicUrl: string
         ...{ clientId: 'user-app', scopes: SCOPES },
         authorizationEndpoint: String(epic.tokenEndpoint).replace(/token$/, 'authorize'),
       }
-      epic.launch = { ...launch, offline: true }
+      epic.launch = { ...launch, ...service, offline: true }
       file.upstreams['framed'] = {
         ...{ ...epic, clientId: 'app-both', scopes: ['system/Coverage.read'] },
         launch: { ...launch, clientId: 'framed-app', embedded: true, origins: [origin] },

@@ -13,7 +13,11 @@ export interface UserEhr {
   /** The forms that were posted to the token endpoint, in order. */
   tokenForms: URLSearchParams[]
   /** What the token endpoint answers may be changed by, until it is null again. */
-  tamper: ((body: Record<string, unknown>) => Record<string, unknown>) | null
+  tamper:
+    | ((
+        body: Record<string, unknown>,
+      ) => Record<string, unknown> | Promise<Record<string, unknown>>)
+    | null
   /** What the smart-configuration says otherwise. */
   says: Record<string, unknown>
   /** A user logs in and consents; where the browser is sent then. */
@@ -75,7 +79,7 @@ export async function startUserEhr(
     const body = context.body as Record<string, unknown>
     const isCode = form.get('grant_type') === 'authorization_code'
     const own = isCode ? { patient: PATIENT_ID, need_patient_banner: 'false' } : {}
-    context.body = ehr.tamper?.({ ...body, ...own }) ?? { ...body, ...own }
+    context.body = (await ehr.tamper?.({ ...body, ...own })) ?? { ...body, ...own }
   })
   const answer = provider.callback()
   server.on('request', (request, reply) => {

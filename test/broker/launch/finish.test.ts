@@ -16,6 +16,9 @@ const ISSUER = {
   jwksUri: 'https://ehr.example.com/k',
   sendsIss: false,
 }
+const PENDING = {
+  ...{ upstream: 'ehr', verifier: 'VERIFIER', nonce: 'NONCE', at: 0, serviceState: 'S' },
+}
 const service = { id: 'scheduling', returnUrl: 'https://scheduling.example.com/' }
 
 function open(parts: Partial<FinishPorts> = {}, body: Record<string, unknown> = {}) {
@@ -28,13 +31,16 @@ function open(parts: Partial<FinishPorts> = {}, body: Record<string, unknown> = 
     () => {},
   )
   const records: AuditRecord[] = []
+  const spent: string[] = []
   const grants: Readonly<Record<string, string>>[] = []
   const ports: FinishPorts = {
     clock,
     logins: {
-      finish: async () => ({
-        ...{ upstream: 'ehr', verifier: 'VERIFIER', nonce: 'NONCE', at: 0, serviceState: 'S' },
-      }),
+      look: () => PENDING,
+      finish: async () => {
+        spent.push('spent')
+        return PENDING
+      },
     },
     issuers: {
       of: async () => ISSUER,
@@ -70,7 +76,7 @@ function open(parts: Partial<FinishPorts> = {}, body: Record<string, unknown> = 
       auditRecord({ action: 'login' }),
       ports,
     )
-  return { finish, records, grants, kept }
+  return { finish, records, grants, kept, spent }
 }
 
 const failing = (code: 'audit_failed' | 'scope_exceeds_grant' | 'id_token_refused') => () => {
@@ -123,4 +129,18 @@ describe('nothing is kept', () => {
     expect([ended, await kept()]).toEqual([code, []])
     if (code !== 'audit_failed') expect(records).toMatchObject([{ decision: 'refused', code }])
   })
+})
+
+test('a state is not spent where the EHR cannot be asked, so that the browser may try again', async () => {
+  const { finish, spent, grants } = open({
+    issuers: {
+      of: async () => {
+        throw new BrokerError('issuer_unavailable')
+      },
+      keysOf: async () => ({ keys: [] }),
+      saysOfItself: async () => ({}),
+    },
+  })
+  await expect(finish()).rejects.toMatchObject({ code: 'issuer_unavailable' })
+  expect([spent, grants]).toEqual([[], []])
 })
