@@ -30,13 +30,18 @@ export interface Schema {
 const ajv = new Ajv2020({ strict: false, formats: { uri: true, password: true } })
 const validators = new Map<string, ValidateFunction>()
 
-/** The test of what stands at `pointer` in the document, which is the same in every world but for its server. */
+/**
+ * The test of what stands at `pointer` in the document, which is the same in every world but for its server, and for the
+ * routes that are there where users log in.
+ */
 export function validatorAt(document: OpenApi, ...pointer: string[]): ValidateFunction {
-  if (ajv.getSchema('document') === undefined) ajv.addSchema(document, 'document')
-  const at = pointer.map(each => `/${each.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+  const name = `document-of-${Object.keys(document.paths).length}-paths`
+  if (ajv.getSchema(name) === undefined) ajv.addSchema(document, name)
+  const path = pointer.map(each => `/${each.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+  const at = `${name}#${encodeURI(path)}`
   const known = validators.get(at)
   if (known) return known
-  const made = ajv.compile({ $ref: `document#${encodeURI(at)}` })
+  const made = ajv.compile({ $ref: at })
   validators.set(at, made)
   return made
 }
