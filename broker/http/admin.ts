@@ -40,8 +40,6 @@ export function buildAdmin({ status, metrics, keys, fhir, token, log }: Admin): 
     return sendError(reply, new BrokerError('operator_refused'))
   })
   app.register(dashboardRoutes, { asksToken: token !== null })
-  // Without a token it is at a socket.
-  if (token === null) nameSocketPeers(app)
   app.register(keyRoutes, keys)
   app.register(fhirRoutes, fhir)
   app.get('/status', async (_, reply) => reply.headers(PRIVATE).send(status()))
