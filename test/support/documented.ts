@@ -31,18 +31,18 @@ const ajv = new Ajv2020({ strict: false, formats: { uri: true, password: true } 
 const validators = new Map<string, ValidateFunction>()
 
 /**
- * The test of what stands at `pointer` in the document, which is the same in every world but for its server, and for the
- * routes that are there where users log in.
+ * The test of what stands at `pointer` in the document, which is the same in every world with the same paths but for its
+ * server. Worlds with users have more of them.
  */
 export function validatorAt(document: OpenApi, ...pointer: string[]): ValidateFunction {
-  const name = `document-of-${Object.keys(document.paths).length}-paths`
+  const name = `document-${Object.keys(document.paths).sort().join('').replaceAll(/\W/g, '')}`
   if (ajv.getSchema(name) === undefined) ajv.addSchema(document, name)
-  const path = pointer.map(each => `/${each.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
-  const at = `${name}#${encodeURI(path)}`
-  const known = validators.get(at)
+  const at = pointer.map(each => `/${each.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+  const ref = `${name}#${encodeURI(at)}`
+  const known = validators.get(ref)
   if (known) return known
-  const made = ajv.compile({ $ref: at })
-  validators.set(at, made)
+  const made = ajv.compile({ $ref: ref })
+  validators.set(ref, made)
   return made
 }
 
