@@ -1,26 +1,26 @@
-import { randomUUID } from 'node:crypto'
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { compileAccess, offeredBy } from './access/access.ts'
 import { authorise, refuseExcess } from './access/authorise.ts'
 import { claimedId } from './access/credential.ts'
 import { openDoor } from './access/door.ts'
 import { compilePolicy, warmlyWanted } from './access/policy.ts'
-import { type Audit, readAuditTail } from './audit.ts'
+import { readAuditTail } from './audit.ts'
 import { orderRecord } from './audit-record.ts'
-import type { Clock } from './clock.ts'
-import type { Config, ConfigError } from './config.ts'
+import type { Broker, Ports } from './broker.ts'
+import type { Config } from './config.ts'
 import type { Cause } from './diagnosis/diagnose.ts'
 import { gatherFacts } from './diagnosis/gather.ts'
 import { NO_PAST, readPast } from './diagnosis/past.ts'
 import { openRefusals } from './diagnosis/refusals.ts'
 import { surroundings } from './diagnosis/surroundings.ts'
-import { asBrokerError, BrokerError } from './errors.ts'
+import { TOKEN_EXCHANGE } from './exchange-connection.ts'
+import { openFhirWork } from './fhir-work.ts'
 import { buildAdmin } from './http/admin.ts'
+import { connectionRoute } from './http/connection-route.ts'
 import { documentRoutes } from './http/document-routes.ts'
 import type { KeyRoutes } from './http/key-routes.ts'
-import { listenerFor, takeIdentity } from './http/listener.ts'
+import { listenerFor, refuseTheRest, takeIdentity } from './http/listener.ts'
 import { buildMetricsListener } from './http/metrics-listener.ts'
-import { logError, sendError } from './http/reply.ts'
 import { reportRoute } from './http/report-route.ts'
 import { watchStopping } from './http/stopping.ts'
 import { tokenRoute } from './http/token-route.ts'
@@ -29,13 +29,11 @@ import { openKeyWork } from './key-work.ts'
 import { openBoard } from './keys/board.ts'
 import { openDesk } from './keys/desk.ts'
 import type { SigningKey } from './keys/signing-keys.ts'
-import type { StateFolder } from './keys/state-file.ts'
 import { openWatch } from './keys/watch.ts'
 import { openWays } from './keys/ways.ts'
+import { openLaunchWork } from './launch-work.ts'
 import { openMetrics } from './metrics.ts'
 import { openRecentRefusals } from './recent-refusals.ts'
-import type { Tick } from './schedule.ts'
-import type { Signers } from './signers.ts'
 import { type LikelyCause, type Status, statusOf } from './status.ts'
 import { memoryCache } from './tokens/cache.ts'
 import { isShared } from './tokens/cache-key.ts'
@@ -44,10 +42,9 @@ import { obtainWith } from './tokens/obtain.ts'
 import { keepWarm, reportedWith } from './tokens/renew.ts'
 import { openSharing } from './tokens/sharing.ts'
 import { singleFlight } from './tokens/single-flight.ts'
-import type { Traces } from './traces.ts'
 import { GOOD_FOR } from './upstream/assertion.ts'
 import { persist } from './upstream/attempts.ts'
-import { openConnections, type WebProxy } from './upstream/connections.ts'
+import { openConnections } from './upstream/connections.ts'
 import { compare } from './upstream/discovery.ts'
 import { openVisits } from './upstream/discovery-fetch.ts'
 import { watchEndpoints } from './upstream/endpoint-watch.ts'
@@ -56,40 +53,6 @@ import { openGuards } from './upstream/guards.ts'
 import { openHistory } from './upstream/history.ts'
 import { tellSkew } from './upstream/skew.ts'
 import type { Upstream } from './upstream/upstream.ts'
-
-/** What the broker needs of the world, so that a test can give it another one. */
-export interface Ports {
-  clock: Clock
-  /** 0 to 1. */
-  chance: () => number
-  wait: (milliseconds: number) => Promise<void>
-  /** The way out of the building; null for a direct one. */
-  proxy: WebProxy | null
-  audit: Audit
-  log: FastifyBaseLogger
-  signers: Signers
-  states: Pick<StateFolder, 'drawerOf'>
-  /** What people know this machine by. */
-  host: string
-  traces: Traces
-}
-
-export interface Broker {
-  /** Not listening yet. Closing it answers what is under way, then closes the audit. */
-  app: FastifyInstance
-  /** The operator's listener. Not listening yet. */
-  admin: FastifyInstance
-  /** For Prometheus alone, where the config has it. Not listening yet. */
-  metrics: FastifyInstance | null
-  /** Ends the calls to EHRs, so that what waits for them is refused, recorded and answered. */
-  abort: () => Promise<void>
-  /** To be called every few seconds. */
-  ticks: readonly Tick[]
-  /** A new generation of config and keys, for every request from now on; tokens that are held stay. */
-  take: (config: Config, signers: Signers) => void
-  /** A config that is there and is not taken: told in the status until one is. */
-  refuse: (complaints: ConfigError['complaints']) => void
-}
 
 /** Assembly: the rooms made from the config and handed to each other, behind a Fastify. */
 export function buildApp(config: Config, ports: Ports): Broker {
@@ -136,6 +99,12 @@ export function buildApp(config: Config, ports: Ports): Broker {
     onDiagnosed: (upstream, { code, causes }) =>
       log.warn({ upstream: upstream.id, code, causes: causes.map(brief) }, 'why the EHR says no'),
   })
+  const signing = {
+    ...{ clock, postFor: connections.postFor, newJti: randomUUID },
+    ...{ heed: desk.heed, signerFor: desk.signerFor },
+    onSigning: (upstream: Upstream, { thumbprint }: { thumbprint: string }) =>
+      desk.signing(upstream, thumbprint),
+  }
   const exchange = refusals.watch(
     persist({
       ...{ clock, chance, wait, history, guard: guards.guard },
@@ -143,9 +112,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
       exchange: traces.watchExchange(
         metrics.watchExchange(
           exchangeWith({
-            ...{ clock, postFor: connections.postFor, newJti: randomUUID },
-            ...{ heed: desk.heed, signerFor: desk.signerFor },
-            onSigning: (upstream, { thumbprint }) => desk.signing(upstream, thumbprint),
+            ...signing,
             onAnswer: (upstream, { thumbprint }, answer) =>
               desk.answered(upstream, thumbprint, answer),
             onDate: tellSkew(history, log),
@@ -174,28 +141,37 @@ export function buildApp(config: Config, ports: Ports): Broker {
     clock,
   }
 
+  const reported = reportedWith(fetching)
+  const visits = openVisits(() => clock().monotonic, ports.proxy)
+  const launch =
+    config.launch &&
+    openLaunchWork(config.launch, {
+      ...{ ...signing, wait, log, audit: rooms.audit, random: randomBytes, visits },
+      watch: metrics.watchExchange,
+      config: () => current.config,
+    })
   const app = listenerFor(config, log)
   const stopping = watchStopping(app)
   app.register(documentRoutes, {
     ...{ issuer: config.issuer, docs: config.listen.docs },
+    grantTypes: ['client_credentials', ...(launch ? [TOKEN_EXCHANGE] : [])],
     offered: () => offeredBy(current.config.callers.values()),
     hasBegunToStop: stopping.hasBegun,
   })
   const { around } = traces
-  app.register(tokenRoute, { rooms, stopping, around, handedOut: metrics.handedOut })
+  const users = launch?.connections ?? null
+  app.register(tokenRoute, {
+    ...{ rooms, connections: users, stopping, around, handedOut: metrics.handedOut },
+  })
+  if (users)
+    app.register(connectionRoute, {
+      ...{ rooms: { ...rooms, redeem: users.redeem }, stopping, around },
+    })
   app.register(reportRoute, {
-    rooms: { ...rooms, reported: reportedWith(fetching), isShared },
+    rooms: { ...rooms, reported, isShared },
     ...{ stopping, around },
   })
-  app.removeAllContentTypeParsers()
-  app.setNotFoundHandler((_, reply) => sendError(reply, new BrokerError('not_found')))
-  app.setErrorHandler((thrown: Error & { statusCode?: number }, request, reply) => {
-    // The framework's own word for a request that no route of ours is for, such as a body where none is read.
-    const isNobodys = thrown.statusCode !== undefined && thrown.statusCode < 500
-    const error = isNobodys ? new BrokerError('not_found') : asBrokerError(thrown)
-    logError(request.log, error)
-    return sendError(reply, error)
-  })
+  refuseTheRest(app)
   // A broker that asked before it is connected would call EHRs for what others have, and know of no revocation.
   app.addHook('onReady', async () => {
     await sharing.opened
@@ -204,13 +180,8 @@ export function buildApp(config: Config, ports: Ports): Broker {
   app.addHook('onClose', async () => {
     // A caller that went away may have left its story half told: it is recorded all the same.
     await stopping.settled()
-    await Promise.all([
-      connections.close(),
-      visits.close(),
-      watch.close(),
-      work.close(),
-      traces.close(),
-    ])
+    const ways = [connections, visits, watch, work, traces]
+    await Promise.all(ways.map(each => each.close()))
     await desk.leave()
     sharing.close()
     desk.close()
@@ -234,17 +205,19 @@ export function buildApp(config: Config, ports: Ports): Broker {
       if (upstream) await exchange(upstream, upstream.scopes)
     },
   })
+  const fhir = openFhirWork({
+    ...{ ...rooms, config: () => current.config, connections, reported, newId: randomUUID },
+  })
   const keys: KeyRoutes = {
     ...work,
     record: order => audit.record(orderRecord(order, randomUUID(), current.policy, clock)),
   }
-  const admin = buildAdmin({ token: config.admin.token, log, metrics, status, keys })
+  const admin = buildAdmin({ token: config.admin.token, log, metrics, status, keys, fhir })
   const scraped = config.metrics && buildMetricsListener(config.metrics, { log, metrics, status })
   const warm = keepWarm({
     ...fetching,
     wanted: () => warmlyWanted(current.policy, current.config.services.keys()),
   })
-  const visits = openVisits(() => clock().monotonic, ports.proxy)
   const endpoints = watchEndpoints({
     ...{ clock, chance, upstreams: () => current.config.upstreams.values() },
     compare: upstream => compare(upstream, visits.visitBy(upstream)),
@@ -259,13 +232,14 @@ export function buildApp(config: Config, ports: Ports): Broker {
     return connections.close()
   }
   return {
-    ...{ app, admin, metrics: scraped, abort },
+    ...{ app, admin, metrics: scraped, launch: launch?.listener ?? null, abort },
     ticks: [
       { name: 'tokens', tick: warm.tick },
       { name: 'endpoints', tick: endpoints.tick },
       { name: 'keys', tick: desk.tick },
       { name: 'key sets', tick: watch.tick, atOnce: true },
       { name: 'rotations', tick: work.tick },
+      ...(launch ? [{ name: 'connections', tick: launch.tick }] : []),
     ],
     take: (next, signers) => {
       current = generationOf(next)
@@ -273,6 +247,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
       configRefused = null
       fetching.cache.forgive()
       if (next.listen.tls) takeIdentity(app, next.listen.tls)
+      if (launch && next.launch?.listen.tls) takeIdentity(launch.listener, next.launch.listen.tls)
       if (scraped && next.metrics?.tls)
         takeIdentity(scraped, { ...next.metrics.tls, clientCa: null })
     },

@@ -4,10 +4,10 @@ import type { Clock } from './clock.ts'
 
 /** A record of a decision that is not taken yet: refused, until somebody says otherwise. */
 export function openRecord(
-  action: 'token' | 'report',
+  action: Exclude<AuditRecord['action'], KeyOrder['action']>,
   request: { id: string; address: string },
   claimed: string | null,
-  { generation }: Policy,
+  { generation }: Pick<Policy, 'generation'>,
   clock: Clock,
 ): AuditRecord {
   return {
@@ -44,6 +44,7 @@ const NOTHING: AuditRecord = {
   upstream: null,
   asked: null,
   granted: null,
+  connection: null,
   reported: null,
   order: null,
   config: '',

@@ -15,8 +15,14 @@ export interface AuditRecord {
   /** ISO 8601, UTC. */
   time: string
   request: string
-  /** `token`: somebody asks for one. `report`: somebody says that the EHR refused one. The others are an operator's orders. */
-  action: 'token' | 'report' | KeyOrder['action']
+  /**
+   * `token`: somebody asks for one. `report`: somebody says that the EHR refused one. `login`: a user comes back from an
+   * EHR. `disconnect`: a user ends a connection. `connection`: a service takes one over. `exchange`: it asks for its token.
+   * The others are an operator's orders: `fhir_read` and `fhir_write` have the broker call a FHIR server.
+   */
+  action:
+    | ('token' | 'report' | 'login' | 'disconnect' | 'connection' | 'exchange')
+    | ('fhir_read' | 'fhir_write' | KeyOrder['action'])
   decision: 'granted' | 'refused'
   /** Why it was refused: a code of the broker's table. */
   code: string | null
@@ -42,6 +48,8 @@ export interface AuditRecord {
     kid: string
     source: string
   } | null
+  /** The user's connection that it is about, by a name that opens nothing. */
+  connection: string | null
   /** SHA-256 of the token that is reported, where the service may have it. */
   reported: string | null
   /** What an operator has ordered about keys. */

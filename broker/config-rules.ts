@@ -2,6 +2,7 @@ import { accessRules } from './access-rules.ts'
 import type { ConfigFile, UpstreamFile } from './config-schema.ts'
 import { bears, expandGrants, type GrantLine, type UpstreamGrant } from './grants.ts'
 import { keyRules } from './keys-config.ts'
+import { launchRules } from './launch-rules.ts'
 import { listenRules } from './listen-rules.ts'
 import { PROFILES, type Profile } from './profiles.ts'
 import { rotationRules } from './rotation-config.ts'
@@ -28,6 +29,7 @@ export function crossCheck(config: ConfigFile): Complaint[] {
     ...sharedClientRules(config),
     ...accessRules(config),
     ...sharedCacheRules(config),
+    ...launchRules(config),
     ...Object.entries(config.services).flatMap(([id, { grants }]) => [
       ...twiceGranted(id, grants),
       ...grants.flatMap((grant, index) =>

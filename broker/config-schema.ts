@@ -2,6 +2,7 @@ import Type, { type Static } from 'typebox'
 import { ALGS } from '../keys-pipeline/algorithms.ts'
 import { CALLER_ALGS } from './caller-keys.ts'
 import { KeySettings, KidList } from './keys-config.ts'
+import { LaunchSchema, UpstreamLaunchSchema } from './launch-config.ts'
 import { PROFILES, type ProfileName } from './profiles.ts'
 import { RotationSchema } from './rotation-config.ts'
 
@@ -82,6 +83,7 @@ export const UpstreamSchema = Type.Object(
     keepWarm: Type.Optional(
       Type.Boolean({ description: 'Refresh its tokens whether anybody asks or not.' }),
     ),
+    launch: Type.Optional(UpstreamLaunchSchema),
   },
   closed,
 )
@@ -254,6 +256,7 @@ export const ConfigSchema = Type.Object(
           socket: Type.Optional(FilePath),
           port: Type.Optional(Port),
           tokenFile: Type.Optional(FilePath),
+          fhirCheck: Type.Optional(Type.Enum(['read', 'write'])),
         },
         closed,
       ),
@@ -276,6 +279,7 @@ export const ConfigSchema = Type.Object(
     state: Type.Optional(FilePath),
     rotation: Type.Optional(RotationSchema),
     sharedCache: Type.Optional(SharedCache),
+    launch: Type.Optional(LaunchSchema),
     traces: Type.Optional(Traces),
     metrics: Type.Optional(Type.Object({ listen: MetricsListener }, closed)),
   },

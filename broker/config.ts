@@ -13,6 +13,7 @@ import type { Placed } from './config-source.ts'
 import { isPrivate } from './files.ts'
 import { expandGrants } from './grants.ts'
 import { type KeySource, settleKeys } from './keys-config.ts'
+import { type LaunchConfig, settleLaunch } from './launch-config.ts'
 import { type Listen, settleListen } from './listen-config.ts'
 import { type MetricsAddress, settleMetrics } from './metrics-config.ts'
 import { PROFILES, type Profile } from './profiles.ts'
@@ -30,6 +31,8 @@ export interface Config {
   issuer: string
   listen: Listen
   admin: AdminAddress
+  /** What an operator may have the broker do at FHIR servers; null for nothing. */
+  fhirCheck: 'read' | 'write' | null
   audit: { file: string; fsync: boolean }
   keys: ReadonlyMap<Environment, KeySource>
   /** Folder of what was seen and signed, which survives a restart. */
@@ -45,6 +48,8 @@ export interface Config {
   traces: TracesConfig | null
   /** The listener for metrics alone, where there is one. */
   metrics: MetricsAddress | null
+  /** Where users log in to EHRs; null where nobody may. */
+  launch: LaunchConfig | null
   /** Files and folders that it was made from, absolute: another config may come of a change to one of them. */
   sources: readonly string[]
 }
@@ -187,6 +192,7 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     issuer: file.issuer,
     listen: settleListen(file.listen, { pathAt, readIdentity, readAuthorities, complaints }),
     admin: settleAdmin(file.admin, given => pathAt('/admin', given), read, complaints),
+    fhirCheck: file.admin?.fhirCheck ?? null,
     audit: { file: pathAt('/audit/file', file.audit.file), fsync: file.audit.fsync ?? false },
     keys,
     state: stateFolder(file, pathAt),
@@ -209,6 +215,9 @@ function settle({ file, generation, changed, sources, pathAt }: ConfigFiles): {
     metrics: file.metrics
       ? settleMetrics(file.metrics.listen, { read, readIdentity, complaints })
       : null,
+    launch: settleLaunch(file, new Map(upstreams), {
+      ...{ pathAt, readIdentity, readAuthorities, readSecret, complaints },
+    }),
     sources: [...new Set([...sources, ...folders, ...named])],
   }
   return { config, complaints }

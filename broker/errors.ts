@@ -1,4 +1,6 @@
+import { FHIR_ERRORS } from './fhir-errors.ts'
 import { KEY_ERRORS } from './key-errors.ts'
+import { LAUNCH_ERRORS } from './launch-errors.ts'
 
 /** Whose fault it is. The HTTP status and what a service may be told follow from it. */
 export type Blame = 'caller' | 'policy' | 'upstream' | 'us'
@@ -96,7 +98,7 @@ export const ERRORS = {
   grant_type_unsupported: caller(
     400,
     'unsupported_grant_type',
-    'grant_type must be client_credentials.',
+    'grant_type must be client_credentials, or that of a token exchange.',
   ),
   auth_methods_several: caller(
     400,
@@ -221,9 +223,7 @@ export const ERRORS = {
     says: 'The assertion could not be signed.',
     failure: 'ours',
   },
-  operator_refused: {
-    ...caller(401, 'invalid_client', 'The operator token is missing or wrong.'),
-  },
+  operator_refused: caller(401, 'invalid_client', 'The operator token is missing or wrong.'),
   host_refused: caller(
     421,
     'invalid_request',
@@ -235,12 +235,7 @@ export const ERRORS = {
     oauth: 'temporarily_unavailable',
     says: 'The broker of this config cannot be reached: is it running?',
   },
-  daemon_failed: {
-    blame: 'us',
-    status: 500,
-    oauth: 'server_error',
-    says: 'The broker of this config gave no answer that can be read.',
-  },
+  daemon_failed: ours('The broker of this config gave no answer that can be read.'),
   audit_failed: {
     blame: 'us',
     status: 503,
@@ -259,6 +254,8 @@ export const ERRORS = {
   file_unreadable: ours('The file cannot be read.'),
   file_not_written: ours('The file was not written.'),
   ...KEY_ERRORS,
+  ...FHIR_ERRORS,
+  ...LAUNCH_ERRORS,
   not_found: caller(404, 'invalid_request', 'There is nothing at this address.'),
   internal: { blame: 'us', status: 500, oauth: 'server_error', says: 'Something went wrong here.' },
 } as const satisfies Record<string, Row>

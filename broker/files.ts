@@ -37,6 +37,10 @@ export function readText(path: string, most: number): string {
 export const isPrivate = ({ mode, uid }: { mode: number; uid: number }): boolean =>
   (mode & 0o077) === 0 || (uid === 0 && (mode & 0o037) === 0)
 
+/** Whether there is anything of that name. */
+export const isThere = (path: string): boolean =>
+  statSync(path, { throwIfNoEntry: false }) !== undefined
+
 /** As `readText`; null where there is no such file. */
 export function readTextIfAny(path: string, most: number): string | null {
   return statSync(path, { throwIfNoEntry: false }) ? readText(path, most) : null

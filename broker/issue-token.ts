@@ -88,7 +88,8 @@ const replyOf = ({ token, expiresIn }: Obtained): Issued => ({
   scope: token.scope,
 })
 
-const grantedOf = ({ token, expiresIn, source }: Obtained): AuditRecord['granted'] => ({
+/** A token as it goes into a record. */
+export const grantedOf = ({ token, expiresIn, source }: Obtained): AuditRecord['granted'] => ({
   scope: token.scope,
   expires_in: expiresIn(),
   token_sha256: token.sha256,
@@ -97,7 +98,10 @@ const grantedOf = ({ token, expiresIn, source }: Obtained): AuditRecord['granted
 })
 
 /** What is asked, as it goes into the record. */
-const askedOf = ({ ask, minimumTtl }: TokenRequest): AuditRecord['asked'] => ({
+export const askedOf = ({
+  ask,
+  minimumTtl,
+}: Pick<TokenRequest, 'ask' | 'minimumTtl'>): AuditRecord['asked'] => ({
   audience: cut(ask.audience),
   resource: cut(ask.resources[0]),
   scope: cut(ask.scope),

@@ -30,16 +30,17 @@ interface Files {
   complaints: Complaint[]
 }
 
-/** The services' listener as the config has it. Complains of files that are no good. */
+/** A listener as the config has it, the services' unless it says `at`. Complains of files that are no good. */
 export function settleListen(
   { socket, host, port, behindProxy, trustedProxies, docs, tls }: ConfigFile['listen'],
   { pathAt, readIdentity, readAuthorities, complaints }: Files,
+  at = '/listen',
 ): Listen {
-  const path = socket === undefined ? null : pathAt('/listen/socket', socket)
+  const path = socket === undefined ? null : pathAt(`${at}/socket`, socket)
   const fault = path === null ? null : socketFault(path)
-  if (fault !== null) complaints.push({ at: '/listen/socket', message: fault })
+  if (fault !== null) complaints.push({ at: `${at}/socket`, message: fault })
   const authorities = (given: string | undefined): string | null =>
-    given === undefined ? null : readAuthorities(given, '/listen/tls/clientCa')
+    given === undefined ? null : readAuthorities(given, `${at}/tls/clientCa`)
   return {
     socket: path,
     host: host ?? '127.0.0.1',
@@ -47,6 +48,6 @@ export function settleListen(
     behindProxy: behindProxy ?? false,
     trustedProxies: trustedProxies ?? [],
     docs: docs ?? true,
-    tls: tls ? { ...readIdentity(tls, '/listen/tls'), clientCa: authorities(tls.clientCa) } : null,
+    tls: tls ? { ...readIdentity(tls, `${at}/tls`), clientCa: authorities(tls.clientCa) } : null,
   }
 }

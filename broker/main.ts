@@ -12,6 +12,7 @@ import { type Config, ConfigError, readConfigWith } from './config.ts'
 import type { Complaint } from './config-rules.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import type { StateFolder } from './keys/state-file.ts'
+import { storeFaults } from './launch-work.ts'
 import { frozenFaults, openReload } from './reload.ts'
 import { startSchedule } from './schedule.ts'
 import { claimState, loadSigners, type Signers } from './signers.ts'
@@ -40,13 +41,14 @@ async function start(path: string): Promise<void> {
       ...complaints,
       ...openAudit(candidate.audit, opened),
       ...openState(candidate, opened, log),
+      ...storeFaults(candidate, systemClock),
     ]
   })
   const { audit, signers, states } = opened
   let current = config
   if (audit === undefined || states === undefined)
     throw new Error('a config without complaints has its audit and its state open')
-  const { app, admin, metrics, abort, ticks, take, refuse } = buildApp(config, {
+  const { app, admin, metrics, launch, abort, ticks, take, refuse } = buildApp(config, {
     clock: systemClock,
     chance: Math.random,
     wait: milliseconds => wait(milliseconds),
@@ -65,6 +67,7 @@ async function start(path: string): Promise<void> {
   })
   await listenAt(app, config.listen, OF_ITS_GROUP)
   await listenAt(admin, { ...config.admin, host: '127.0.0.1' }, OF_ITS_OWNER)
+  if (launch && config.launch) await listenAt(launch, config.launch.listen, OF_ITS_GROUP)
   if (metrics && config.metrics)
     await metrics.listen({ host: config.metrics.host, port: config.metrics.port })
   const reload = openReload({
@@ -111,7 +114,7 @@ async function start(path: string): Promise<void> {
       longest * 1000 + GRACE,
     )
     void unschedule()
-    void Promise.all([app.close(), admin.close(), metrics?.close()]).then(() => {
+    void Promise.all([app.close(), admin.close(), metrics?.close(), launch?.close()]).then(() => {
       clearTimeout(late)
       // It must be held until here: one that nobody could close any more would be let go of.
       states.close()

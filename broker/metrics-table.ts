@@ -14,7 +14,7 @@ export const METRICS = {
   lockstep_requests_total: {
     type: 'counter',
     labels: ['action', 'service', 'upstream', 'outcome'],
-    help: 'Decisions: token requests and reports, `granted` or by the code they were refused with.',
+    help: 'Decisions: token requests, reports, logins of users, what services do with their connections, and an operator’s looks at FHIR servers, `granted` or by the code they were refused with.',
   },
   lockstep_tolerated_total: {
     type: 'counter',

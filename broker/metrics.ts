@@ -7,7 +7,7 @@ import type { KeyOverview } from './keys/overview.ts'
 import { METRICS } from './metrics-table.ts'
 import type { Status, UpstreamStatus } from './status.ts'
 import type { Obtain } from './tokens/obtain.ts'
-import type { Exchange } from './upstream/exchange.ts'
+import type { Upstream } from './upstream/upstream.ts'
 
 /** What is counted for Prometheus, by standing between two rooms; none of it changes what passes. */
 export interface Metrics {
@@ -16,7 +16,9 @@ export interface Metrics {
   /** Counts what the cache had and had not. */
   watchObtain: (obtain: Obtain) => Obtain
   /** Times each call to an EHR. */
-  watchExchange: (exchange: Exchange) => Exchange
+  watchExchange: <Call extends [upstream: Upstream, ...unknown[]], T>(
+    exchange: (...call: Call) => Promise<T>,
+  ) => (...call: Call) => Promise<T>
   /** Told of each reply to a token request. */
   handedOut: (status: number, milliseconds: number) => void
   /** All of it, in Prometheus' text form; what stands now is taken from the status. */

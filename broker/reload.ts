@@ -15,6 +15,8 @@ export function frozenFaults(before: Config, next: Config): Complaint[] {
     ['/state', before.state, next.state],
     ['/sharedCache', before.sharedCache, next.sharedCache],
     ['/traces', before.traces, next.traces],
+    ['/launch', launchOf(before), launchOf(next)],
+    ['/launch/listen/tls', !before.launch?.listen.tls, !next.launch?.listen.tls],
     ['/metrics', { ...before.metrics, tls: null }, { ...next.metrics, tls: null }],
     ['/metrics/listen/tls', !before.metrics?.tls, !next.metrics?.tls],
   ]
@@ -22,6 +24,10 @@ export function frozenFaults(before: Config, next: Config): Complaint[] {
     .filter(([, one, other]) => !same(one, other))
     .map(([at]) => ({ at, message: 'cannot change while the broker runs: start it anew' }))
 }
+
+/** Upstreams may come and go, and the certificate be renewed. */
+const launchOf = ({ launch }: Config): unknown =>
+  launch && { ...launch, targets: null, listen: { ...launch.listen, tls: null } }
 
 const asksForCertificates = ({ listen }: Config): boolean => Boolean(listen.tls?.clientCa)
 

@@ -34,8 +34,8 @@ export function outlive(error: NodeJS.ErrnoException): void {
 }
 
 /** In ASCII: names from outside must not play with the terminal or log that shows the document. */
-export const asciiJson = (value: unknown): string =>
-  JSON.stringify(value).replace(
+export const asciiJson = (value: unknown, indent = 0): string =>
+  JSON.stringify(value, null, indent).replace(
     /[\x7f-\uffff]/g,
     char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )

@@ -10,6 +10,7 @@ export const COMMANDS: readonly CommandRow<Terminal>[] = [
   { names: ['discover'], load: async () => (await import('./discover.ts')).discoverCommand },
   { names: ['import'], load: async () => (await import('./import.ts')).importCommand },
   { names: ['diagnose'], load: async () => (await import('./diagnose.ts')).diagnoseCommand },
+  { names: ['fhir'], load: async () => (await import('./fhir.ts')).fhirCommand },
   { names: ['status'], load: async () => (await import('./status.ts')).statusCommand },
   {
     names: ['keys', 'rotate', 'release', 'revoke'],

@@ -29,8 +29,9 @@ export const failed = (past: Past, at: number): Past => ({
 /** By upstream, from audit records in order: tokens that the EHR itself gave, and its refusals. */
 export function readPast(records: Iterable<AuditRecord>): Map<string, Past> {
   const pasts = new Map<string, Past>()
-  for (const { upstream, time, granted, code } of records) {
-    if (upstream === null) continue
+  for (const { action, upstream, time, granted, code } of records) {
+    // What users do is under another client ID; an operator's look may fail where getting tokens works.
+    if (upstream === null || action !== 'token') continue
     const past = pasts.get(upstream) ?? NO_PAST
     const at = Date.parse(time)
     if (granted?.source === 'upstream') pasts.set(upstream, worked(past, at, granted.kid))

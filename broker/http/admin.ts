@@ -4,6 +4,7 @@ import type { Metrics } from '../metrics.ts'
 import type { Status } from '../status.ts'
 import { showsToken } from './bearer.ts'
 import { dashboardRoutes, isPage } from './dashboard-routes.ts'
+import { type FhirRoutes, fhirRoutes } from './fhir-routes.ts'
 import { type KeyRoutes, keyRoutes } from './key-routes.ts'
 import { nameSocketPeers } from './peers.ts'
 import { NO_STORE, sendError } from './reply.ts'
@@ -12,6 +13,7 @@ export interface Admin {
   status: () => Status
   metrics: Pick<Metrics, 'text' | 'contentType'>
   keys: KeyRoutes
+  fhir: FhirRoutes
   /** What an operator must show on a port; null on a Unix socket, where the file's mode says who may. */
   token: string | null
   log: FastifyBaseLogger
@@ -22,7 +24,7 @@ export interface Admin {
  * broker in it and is given without a token, since a browser could show none. Refused: `operator_refused`,
  * `host_refused`.
  */
-export function buildAdmin({ status, metrics, keys, token, log }: Admin): FastifyInstance {
+export function buildAdmin({ status, metrics, keys, fhir, token, log }: Admin): FastifyInstance {
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -39,6 +41,7 @@ export function buildAdmin({ status, metrics, keys, token, log }: Admin): Fastif
   })
   app.register(dashboardRoutes, { asksToken: token !== null })
   app.register(keyRoutes, keys)
+  app.register(fhirRoutes, fhir)
   app.get('/status', async (_, reply) => reply.headers(PRIVATE).send(status()))
   app.get('/metrics', async (_, reply) =>
     reply

@@ -12,10 +12,12 @@ import { docsRoutes } from './docs-routes.ts'
 export const documentRoutes: FastifyPluginCallback<{
   issuer: string
   docs: boolean
+  /** The grant types that are offered. */
+  grantTypes: readonly string[]
   /** How services may authenticate. */
   offered: () => Offered
   hasBegunToStop: () => boolean
-}> = (scope, { issuer, docs, offered, hasBegunToStop }, done) => {
+}> = (scope, { issuer, docs, grantTypes, offered, hasBegunToStop }, done) => {
   scope.get('/healthz', { config: { document: HEALTH } }, async () => ({ status: 'ok' }))
   scope.get('/readyz', { config: { document: READINESS } }, async (_, reply) => {
     if (hasBegunToStop()) return reply.code(503).send({ status: 'stopping' })
@@ -29,7 +31,7 @@ export const documentRoutes: FastifyPluginCallback<{
       token_endpoint: `${issuer}/oauth2/token`,
       token_endpoint_auth_methods_supported: methods,
       ...(algs.length > 0 && { token_endpoint_auth_signing_alg_values_supported: algs }),
-      grant_types_supported: ['client_credentials'],
+      grant_types_supported: grantTypes,
       response_types_supported: [],
       ...(docs && { service_documentation: `${issuer}/docs` }),
     }
@@ -67,7 +69,7 @@ const METADATA: FastifySchema = {
           description: 'The ways that at least one client has.',
         }),
         token_endpoint_auth_signing_alg_values_supported: Type.Optional(Type.Array(Type.String())),
-        grant_types_supported: Type.Array(Type.Literal('client_credentials')),
+        grant_types_supported: Type.Array(Type.String()),
         response_types_supported: Type.Array(Type.String(), {
           description: 'None: there is no authorization endpoint.',
         }),

@@ -1,9 +1,11 @@
 import Type from 'typebox'
 import { BrokerError, ERRORS, type ErrorCode } from '../errors.ts'
+import { FHIR_ERRORS } from '../fhir-errors.ts'
 import { KEY_ERRORS } from '../key-errors.ts'
+import { LAUNCH_ERRORS } from '../launch-errors.ts'
 import { bodyOf } from './reply.ts'
 
-/** Codes of the operator's listener, of the commands, of rotations, and of the audit alone: no service is ever shown them. */
+/** Codes of the operator's listener, of the browsers', of the commands, of rotations, and of the audit alone: no service is ever shown them. */
 const ELSEWHERE: ReadonlySet<ErrorCode> = new Set([
   ...(['operator_refused', 'host_refused', 'daemon_unreachable', 'daemon_failed'] as const),
   ...(['bundle_refused', 'file_unreadable', 'file_not_written', 'fhir_base_unusable'] as const),
@@ -11,20 +13,34 @@ const ELSEWHERE: ReadonlySet<ErrorCode> = new Set([
   ...(['discovery_other_domain', 'token_unknown'] as const),
   ...(['state_in_use', 'state_unusable', 'state_unreadable'] as const),
   ...(Object.keys(KEY_ERRORS) as (keyof typeof KEY_ERRORS)[]),
+  ...(Object.keys(FHIR_ERRORS) as (keyof typeof FHIR_ERRORS)[]),
+  ...(Object.keys(LAUNCH_ERRORS) as (keyof typeof LAUNCH_ERRORS)[]).filter(
+    code => !/^(connection|subject_token|requested_token_type)_/.test(code),
+  ),
 ])
 
 const SHOWN = (Object.keys(ERRORS) as ErrorCode[]).filter(code => !ELSEWHERE.has(code))
 
 /** What `POST /oauth2/token` may be refused with. */
-export const TOKEN_CODES = SHOWN.filter(code => code !== 'not_found' && code !== 'token_missing')
+export const TOKEN_CODES = SHOWN.filter(
+  code => !['not_found', 'token_missing'].includes(code) && !code.startsWith('connection_code_'),
+)
+
+/** Of what is asked for with a token, and of nothing else. */
+const OF_A_TOKEN = /^(grant_type|minimum_ttl|connection|subject_token|requested_token_type)_/
 
 /** What `POST /oauth2/report` may be refused with: it picks no EHR, and a failure of one is not the reporter's. */
 export const REPORT_CODES: readonly ErrorCode[] = [
-  ...TOKEN_CODES.filter(
-    code => ERRORS[code].blame === 'caller' && !/^(grant_type|minimum_ttl)_/.test(code),
-  ),
+  ...TOKEN_CODES.filter(code => ERRORS[code].blame === 'caller' && !OF_A_TOKEN.test(code)),
   ...(['token_missing', 'rate_limited', 'caller_keys_unavailable'] as const),
   ...(['audit_failed', 'internal'] as const),
+]
+
+/** What `POST /oauth2/connection` may be refused with. */
+export const CONNECTION_CODES: readonly ErrorCode[] = [
+  ...REPORT_CODES.filter(code => code !== 'token_missing'),
+  ...SHOWN.filter(code => code.startsWith('connection_code_')),
+  'connection_store_failed',
 ]
 
 const errorsOf = (codes: readonly ErrorCode[]): BrokerError[] => {

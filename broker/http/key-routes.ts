@@ -1,13 +1,13 @@
-import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyPluginCallback, FastifyRequest } from 'fastify'
 import Type, { type Static, type TSchema } from 'typebox'
-import { Compile } from 'typebox/schema'
 import { ALGS } from '../../keys-pipeline/algorithms.ts'
 import type { KeyOrder } from '../audit.ts'
-import { asBrokerError, BrokerError } from '../errors.ts'
+import { asBrokerError } from '../errors.ts'
 import type { Orders } from '../keys/orders.ts'
 import type { KeyOverview } from '../keys/overview.ts'
+import { takeOrders } from './order-scope.ts'
 import { addressOf } from './peers.ts'
-import { bodyOf, logError, NO_STORE } from './reply.ts'
+import { logError, NO_STORE } from './reply.ts'
 
 export interface KeyRoutes {
   orders: Orders
@@ -25,46 +25,28 @@ const RotateOrder = Type.Object({ environment: Name, alg: Type.Optional(Type.Enu
 const RevokeOrder = Type.Object({ kid: Name, reason: Type.String({ maxLength: 2000 }) }, closed)
 const ReleaseOrder = Type.Object({ kid: Name }, closed)
 
-/**
- * What an operator may see of keys and order about them. Refused, beside what the orders refuse: `request_cross_site`,
- * `body_unreadable`, `body_too_large`.
- */
+/** What an operator may see of keys and order about them. Refused: what taking an order and carrying it out refuse. */
 export const keyRoutes: FastifyPluginCallback<KeyRoutes> = (scope, rooms, done) => {
   const { orders, overview } = rooms
-  scope.addContentTypeParser(
-    'application/json',
-    { parseAs: 'string', bodyLimit: MOST_BYTES },
-    (_, body, finish) => finish(null, parsed(String(body))),
-  )
-  scope.setErrorHandler((thrown: Error & { statusCode?: number }, request, reply) =>
-    refuse(request, reply, asRefusal(thrown)),
-  )
-  scope.addHook('onRequest', async request => {
-    if (request.method === 'POST' && isFromElsewhere(request))
-      throw new BrokerError('request_cross_site')
-  })
+  const take = takeOrders(scope, MOST_BYTES)
   scope.get('/keys', async (_, reply) => reply.headers(NO_STORE).send({ environments: overview() }))
   const order = <T extends TSchema>(
     action: KeyOrder['action'],
     schema: T,
     carryOut: (order: Static<T>) => object | Promise<object>,
-  ): void => {
-    const compiled = Compile(schema)
-    scope.post(`/keys/${action}`, async (request, reply) => {
-      const { body } = request
-      if (!compiled.Check(body)) throw new BrokerError('body_unreadable')
+  ): void =>
+    take(`/keys/${action}`, schema, async (body, request) => {
       const record = recorder(rooms, action, request, body as Ordered)
       try {
-        const did = await carryOut(body as Static<T>)
+        const did = await carryOut(body)
         await record(null, did)
-        return reply.headers(NO_STORE).send(did)
+        return did
       } catch (error) {
         const { code } = asBrokerError(error)
         if (code !== 'audit_failed') await record(code, {})
         throw error
       }
     })
-  }
   order('rotate', RotateOrder, async ({ environment, alg = null }) => ({
     rotations: await orders.rotate(environment, alg),
   }))
@@ -103,40 +85,3 @@ const recorder =
       logError(request.log, asBrokerError(error))
     }
   }
-
-/**
- * A page of a stranger in the operator's browser may send a form to us, though it cannot read what we answer. It cannot
- * send JSON unasked, and the browser says where it is from.
- *
- * @see Fetch Metadata, Sec-Fetch-Site · Fetch, CORS-preflight
- */
-function isFromElsewhere({ headers }: FastifyRequest): boolean {
-  const { origin, host, 'sec-fetch-site': site } = headers
-  if (!/^application\/json\s*(;|$)/i.test(headers['content-type'] ?? '')) return true
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') return true
-  return origin !== undefined && origin !== `http://${host}`
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new BrokerError('body_unreadable')
-  }
-}
-
-function asRefusal(thrown: Error & { statusCode?: number }): BrokerError {
-  if (thrown.statusCode === 413) return new BrokerError('body_too_large')
-  if (thrown.statusCode !== undefined && thrown.statusCode < 500)
-    return new BrokerError('body_unreadable')
-  return asBrokerError(thrown)
-}
-
-/** The operator is told all that is known. */
-function refuse(request: FastifyRequest, reply: FastifyReply, error: BrokerError): FastifyReply {
-  logError(request.log, error)
-  return reply
-    .code(error.row.status)
-    .headers(NO_STORE)
-    .send({ ...bodyOf(error), facts: error.facts })
-}

@@ -7,20 +7,29 @@ import fastify, {
   LogController,
 } from 'fastify'
 import type { Config } from '../config.ts'
-import { BrokerError } from '../errors.ts'
+import { asBrokerError, BrokerError } from '../errors.ts'
 import type { Listen } from '../listen-config.ts'
 import { collectDocument } from './openapi.ts'
 import { nameSocketPeers, trustIn } from './peers.ts'
-import { sendError } from './reply.ts'
+import { logError, sendError } from './reply.ts'
 
 /** The services' listener, without routes. Not listening yet. */
 export function listenerFor(config: Config, log: FastifyBaseLogger): FastifyInstance {
-  const app = frameworkFor(config, log)
+  const app = frameworkFor(config.listen, log)
   if (config.listen.docs) collectDocument(app, config.issuer)
   return app
 }
 
-function frameworkFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstance {
+/**
+ * A listener without routes, for services or for browsers. `refuse` answers what the framework itself cannot read. Not
+ * listening yet.
+ */
+export function frameworkFor(
+  listen: Listen,
+  log: FastifyBaseLogger,
+  refuse: (error: BrokerError, reply: FastifyReply) => FastifyReply = (error, reply) =>
+    sendError(reply, error),
+): FastifyInstance {
   const options = {
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -30,7 +39,7 @@ function frameworkFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstan
     requestTimeout: 10_000,
     forceCloseConnections: 'idle' as const,
     frameworkErrors: (_: unknown, __: unknown, reply: FastifyReply) =>
-      sendError(reply, new BrokerError('not_found')),
+      refuse(new BrokerError('not_found'), reply),
   }
   if (listen.socket !== null) return nameSocketPeers(fastify(options))
   if (listen.tls === null) return fastify(options)
@@ -40,6 +49,19 @@ function frameworkFor({ listen }: Config, log: FastifyBaseLogger): FastifyInstan
     ...options,
     https: { ...secureContext(listen.tls), ...asking },
   }) as unknown as FastifyInstance
+}
+
+/** What no route of ours is for, a body where none is read included, is not found. */
+export function refuseTheRest(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.setNotFoundHandler((_, reply) => sendError(reply, new BrokerError('not_found')))
+  app.setErrorHandler((thrown: Error & { statusCode?: number }, request, reply) => {
+    // The framework's own word.
+    const isNobodys = thrown.statusCode !== undefined && thrown.statusCode < 500
+    const error = isNobodys ? new BrokerError('not_found') : asBrokerError(thrown)
+    logError(request.log, error)
+    return sendError(reply, error)
+  })
 }
 
 export const secureContext = ({ cert, key, clientCa }: Tls) => ({

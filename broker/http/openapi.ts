@@ -15,8 +15,9 @@ declare module 'fastify' {
 }
 
 const ABOUT = `Lockstep's broker gives internal services the access tokens of EHRs. It is an OAuth 2.0 authorization
-server with one grant, \`client_credentials\`, and one endpoint of its own, by which a service reports a token that an
-EHR no longer takes.
+server with the grant \`client_credentials\`, and where users log in at EHRs also that of token exchange (RFC 8693). Of
+its own it has an endpoint by which a service reports a token that an EHR no longer takes, and one by which it takes over
+the connection of a user.
 
 A client authenticates in one way: by secret (HTTP Basic, or \`client_id\` and \`client_secret\` in the form), by a JWT
 (\`client_assertion\` in the form), or by its TLS certificate. The metadata says which of them are in use here.`
@@ -32,6 +33,7 @@ export function collectDocument(app: FastifyInstance, issuer: string): void {
       servers: [{ url: issuer }],
       tags: [
         { name: 'tokens', description: 'For services' },
+        { name: 'connections', description: 'For services whose users log in at an EHR' },
         { name: 'about', description: 'For libraries, load balancers and people' },
       ],
       // The types of the library do not know mutualTLS, which is of OpenAPI 3.1.

@@ -1,10 +1,26 @@
 import type { FastifySchema } from 'fastify'
 import Type from 'typebox'
+import { TOKEN_EXCHANGE, TOKEN_TYPES } from '../exchange-connection.ts'
 import { errorReplies, TOKEN_CODES } from './error-document.ts'
 import { FORM_TYPE, formOf, NO_STORE_HEADERS, SECURITY } from './form-document.ts'
 
 const TokenForm = formOf({
-  grant_type: Type.Literal('client_credentials', { description: '`client_credentials`' }),
+  grant_type: Type.Enum(['client_credentials', TOKEN_EXCHANGE], {
+    description: `\`client_credentials\`; or, for the token of a user's connection, \`${TOKEN_EXCHANGE}\` (RFC 8693).`,
+  }),
+  subject_token: Type.Optional(
+    Type.String({ description: 'In an exchange: the connection, from `/oauth2/connection`.' }),
+  ),
+  subject_token_type: Type.Optional(
+    Type.Literal(TOKEN_TYPES.connection, {
+      description: `In an exchange: \`${TOKEN_TYPES.connection}\``,
+    }),
+  ),
+  requested_token_type: Type.Optional(
+    Type.Literal(TOKEN_TYPES.access, {
+      description: `In an exchange, if anything: \`${TOKEN_TYPES.access}\``,
+    }),
+  ),
   audience: Type.Optional(
     Type.String({
       description:
@@ -30,7 +46,18 @@ const TokenForm = formOf({
   ),
 })
 
-/** @see RFC 6749 §5.1 */
+/** What is known of the user and of where they are in the EHR. */
+export const CONTEXT_MEMBERS = {
+  context: Type.Record(Type.String(), Type.Unknown(), {
+    description:
+      'What the EHR said beside the token: `patient`, `encounter`, `need_patient_banner` (a boolean), and so on.',
+  }),
+  fhir_user: Type.Union([Type.String(), Type.Null()], {
+    description: 'The user’s own FHIR resource, where the EHR says so.',
+  }),
+}
+
+/** @see RFC 6749 §5.1 · RFC 8693 §2.2.1 */
 export const TokenReply = Type.Object(
   {
     access_token: Type.String({ description: 'Show it to the EHR, and keep it out of logs.' }),
@@ -40,6 +67,11 @@ export const TokenReply = Type.Object(
       description: 'Seconds that the token still lives, true at this moment.',
     }),
     scope: Type.String({ description: 'What the EHR granted.' }),
+    issued_token_type: Type.Optional(
+      Type.Literal(TOKEN_TYPES.access, { description: 'After an exchange.' }),
+    ),
+    context: Type.Optional(CONTEXT_MEMBERS.context),
+    fhir_user: Type.Optional(CONTEXT_MEMBERS.fhir_user),
   },
   { $id: 'TokenReply', description: 'An access token of the EHR.' },
 )

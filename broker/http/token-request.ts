@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { BrokerError } from '../errors.ts'
+import { TOKEN_EXCHANGE } from '../exchange-connection.ts'
 import type { TokenRequest } from '../issue-token.ts'
 import { readForm } from './form-request.ts'
 
@@ -32,7 +33,8 @@ export function readTokenRequest(
 function faultOf(form: ReadonlyMap<string, string>): BrokerError | null {
   const grantType = form.get('grant_type')
   if (grantType === undefined) return new BrokerError('grant_type_missing')
-  if (grantType !== 'client_credentials') return new BrokerError('grant_type_unsupported')
+  if (grantType !== 'client_credentials' && grantType !== TOKEN_EXCHANGE)
+    return new BrokerError('grant_type_unsupported')
   if (!isTtl(form.get('minimum_ttl') ?? '0')) return new BrokerError('minimum_ttl_invalid')
   return null
 }

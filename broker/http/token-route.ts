@@ -1,5 +1,11 @@
 import type { FastifyError, FastifyPluginCallback, FastifyRequest } from 'fastify'
 import { asBrokerError, BrokerError } from '../errors.ts'
+import {
+  type Connections,
+  type Exchanged,
+  exchangeConnection,
+  TOKEN_EXCHANGE,
+} from '../exchange-connection.ts'
 import { type Issued, issueToken, type Rooms } from '../issue-token.ts'
 import type { Traces } from '../traces.ts'
 import { traceparentOf } from './form-request.ts'
@@ -12,15 +18,28 @@ import { readTokenRequest } from './token-request.ts'
 /** `POST /oauth2/token`, and every other method, which is refused as RFC 6749 would have it. */
 export const tokenRoute: FastifyPluginCallback<{
   rooms: Rooms
+  /** The connections of users; null where there are none. */
+  connections: Connections | null
   stopping: Stopping
   around: Traces['around']
   /** Told of each reply, and how long it took. */
   handedOut: (status: number, milliseconds: number) => void
-}> = (scope, { rooms, stopping, around, handedOut }, done) => {
-  const answer = (request: FastifyRequest, fault: BrokerError | null = null): Promise<Issued> =>
-    around('token', traceparentOf(request), () =>
-      issueToken(readTokenRequest(request, fault), rooms),
+}> = (scope, { rooms, connections, stopping, around, handedOut }, done) => {
+  const answer = (
+    request: FastifyRequest,
+    fault: BrokerError | null = null,
+  ): Promise<Issued | Exchanged> => {
+    const read = readTokenRequest(request, fault)
+    const isExchange = read.form.get('grant_type') === TOKEN_EXCHANGE
+    if (isExchange && connections !== null)
+      return around('exchange', traceparentOf(request), () =>
+        exchangeConnection(read, { ...rooms, connections }),
+      )
+    const own = isExchange ? new BrokerError('grant_type_unsupported') : null
+    return around('token', traceparentOf(request), () =>
+      issueToken({ ...read, fault: read.fault ?? own }, rooms),
     )
+  }
   scope.addHook('onResponse', async (_, { statusCode, elapsedTime }) =>
     handedOut(statusCode, elapsedTime),
   )

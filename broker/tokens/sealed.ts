@@ -6,6 +6,8 @@ export interface Seal {
   seal: (text: string, name: string) => string
   /** Null for what none of the secrets has sealed under this name. */
   open: (sealed: string, name: string) => string | null
+  /** Whether the secret that seals now has sealed it. */
+  isCurrent: (sealed: string) => boolean
 }
 
 const CIPHER = 'aes-256-gcm'
@@ -16,12 +18,16 @@ const LENGTHS = { keyId: 8, nonce: 12, tag: 16, key: 32 }
  * The first secret seals, all of them open, so that secrets can be replaced one broker after the other. Each value
  * begins with the id of its key.
  *
- * `nonce` gives 12 random bytes, fresh at each call.
+ * `nonce` gives 12 random bytes, fresh at each call. What one use of a secret has sealed opens for no other.
  */
-export function sealWith(secrets: readonly Buffer[], nonce: () => Buffer): Seal {
+export function sealWith(
+  secrets: readonly Buffer[],
+  nonce: () => Buffer,
+  use: 'shared cache' | 'connections' = 'shared cache',
+): Seal {
   const keys = secrets.map(secret => ({
-    id: derived(secret, 'key id', LENGTHS.keyId),
-    key: derived(secret, 'AES-256-GCM', LENGTHS.key),
+    id: derived(secret, `${use} 1: key id`, LENGTHS.keyId),
+    key: derived(secret, `${use} 1: AES-256-GCM`, LENGTHS.key),
   }))
   const [first] = keys
   if (first === undefined) throw new TypeError('there is no secret to seal with')
@@ -33,6 +39,8 @@ export function sealWith(secrets: readonly Buffer[], nonce: () => Buffer): Seal 
       const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()])
       return Buffer.concat([first.id, iv, body, cipher.getAuthTag()]).toString('base64url')
     },
+    isCurrent: sealed =>
+      Buffer.from(sealed, 'base64url').subarray(0, LENGTHS.keyId).equals(first.id),
     open: (sealed, name) => {
       const bytes = Buffer.from(sealed, 'base64url')
       const start = LENGTHS.keyId + LENGTHS.nonce
@@ -54,4 +62,4 @@ export function sealWith(secrets: readonly Buffer[], nonce: () => Buffer): Seal 
 
 /** @see RFC 5869 */
 const derived = (secret: Buffer, use: string, bytes: number): Buffer =>
-  Buffer.from(hkdfSync('sha256', secret, '', `lockstep shared cache 1: ${use}`, bytes))
+  Buffer.from(hkdfSync('sha256', secret, '', `lockstep ${use}`, bytes))

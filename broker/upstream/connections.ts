@@ -5,6 +5,8 @@ import type { Upstream } from './upstream.ts'
 
 export interface Connections {
   postFor: (upstream: Upstream) => PostForm
+  /** Calls of whatever kind to the upstream's other hosts, with answers of at most so many bytes. To be destroyed by who asks. */
+  dispatcherFor: (upstream: Pick<Upstream, 'ca' | 'identity'>, mostBytes: number) => Dispatcher
   /** To whoever is no EHR, trusting the system's authorities or those. To be destroyed by who asks. */
   dispatcherTo: (ca: string | null) => Dispatcher
   /** Ends every call that is under way, and lets no other begin. */
@@ -47,6 +49,8 @@ export function openConnections(proxy: WebProxy | null = null): Connections {
         if (isClosed) throw new BrokerError('upstream_unreachable', { reason: 'stopping' })
         return poolFor(upstream).post(...call)
       },
+    dispatcherFor: ({ ca, identity }, mostBytes) =>
+      agentFor({ ...(ca !== null && { ca }), ...identity }, proxy, mostBytes),
     dispatcherTo: ca => agentFor({ ...(ca !== null && { ca }) }, proxy, 2 * MOST_REPLY_BYTES),
     close: async () => {
       isClosed = true

@@ -2,7 +2,7 @@ import type { Clock, Instant } from '../clock.ts'
 import { asBrokerError, BrokerError, type ErrorCode } from '../errors.ts'
 import { makeAssertion, type Signer } from './assertion.ts'
 import type { PostForm } from './token-endpoint.ts'
-import { readTokenResponse, type TokenResponse } from './token-response.ts'
+import { bodyOf, readTokenResponse, type TokenResponse } from './token-response.ts'
 import type { Upstream } from './upstream.ts'
 
 export interface UpstreamToken extends TokenResponse {
@@ -19,17 +19,28 @@ export type Exchange = (
   deadline?: number,
 ) => Promise<UpstreamToken>
 
+/** What an EHR's token endpoint gave for one grant, with all else that it said. */
+export interface Presented extends UpstreamToken {
+  body: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Shows a token endpoint a grant. `asked` are the scopes that count as granted where the reply names none; `deadline`
+ * is in seconds, the upstream's own where it is not given.
+ */
+export type Present = (
+  upstream: Upstream,
+  grant: Readonly<Record<string, string>>,
+  asked: readonly string[],
+  deadline?: number,
+) => Promise<Presented>
+
 /** Of a key: taken, refused, not spoken of, or nobody there who could say. */
 export type Answer = 'accepted' | 'refused' | 'answered' | 'silent'
 
 const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/**
- * One attempt at an EHR's token endpoint: sign, send, judge.
- *
- * @see RFC 6749 §4.4 · RFC 7523 §2.2 · SMART App Launch 2.2 "Backend Services"
- */
-export function exchangeWith(ports: {
+interface Ports {
   clock: Clock
   newJti: () => string
   /** Before a key is chosen: whatever may forbid it is known when this returns. */
@@ -42,8 +53,25 @@ export function exchangeWith(ports: {
   postFor: (upstream: Upstream) => PostForm
   /** Told of the clock of each EHR that answers: seconds by which it is ahead of ours. */
   onDate: (upstream: Upstream, skew: number) => void
-}): Exchange {
-  return async (upstream, scopes, deadline = upstream.deadline) => {
+}
+
+/**
+ * One attempt at an EHR's token endpoint without a user.
+ *
+ * @see RFC 6749 §4.4 · RFC 7523 §2.2 · SMART App Launch 2.2 "Backend Services"
+ */
+export function exchangeWith(ports: Ports): Exchange {
+  const present = presentWith(ports)
+  return async (upstream, scopes, deadline) => {
+    const grant = { grant_type: 'client_credentials', scope: scopes.join(' ') }
+    const { body: _, ...token } = await present(upstream, grant, scopes, deadline)
+    return token
+  }
+}
+
+/** One attempt at an EHR's token endpoint: sign, send, judge. There is no client_id beside the assertion (RFC 7521 §4.2). */
+export function presentWith(ports: Ports): Present {
+  return async (upstream, grant, asked, deadline = upstream.deadline) => {
     await ports.heed(upstream)
     const sentAt = ports.clock()
     const signer = ports.signerFor(upstream)
@@ -54,17 +82,16 @@ export function exchangeWith(ports: {
       },
     )
     const form = new URLSearchParams({
-      grant_type: 'client_credentials',
+      ...grant,
       client_assertion_type: JWT_BEARER,
       client_assertion: assertion,
-      scope: scopes.join(' '),
     })
     try {
       const reply = await ports.postFor(upstream)(upstream.tokenEndpoint, form, deadline)
       if (reply.date !== null) ports.onDate(upstream, skewOf(reply.date, sentAt, ports.clock()))
-      const token = readTokenResponse(reply, scopes, upstream.profile)
+      const token = readTokenResponse(reply, asked, upstream.profile)
       ports.onAnswer(upstream, signer, 'accepted')
-      return { ...token, sentAt, kid: signer.kid }
+      return { ...token, sentAt, kid: signer.kid, body: bodyOf(reply) }
     } catch (error) {
       const { code, facts, cause } = asBrokerError(error)
       ports.onAnswer(upstream, signer, answerOf(asBrokerError(error)))

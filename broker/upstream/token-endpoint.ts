@@ -56,14 +56,15 @@ export function postThrough(dispatcher: Dispatcher): PostForm {
       if (read === null) throw new BrokerError('upstream_reply_too_large')
       return { ...reply, text: read.toString('utf8') }
     } catch (error) {
-      if (error instanceof BrokerError) throw error
-      throw new BrokerError(
-        FAILURES[failureOf(error)],
-        { reason: reasonOf(error) },
-        { cause: error },
-      )
+      throw asFailure(error)
     }
   }
+}
+
+/** What went wrong on the way to an answer: `upstream_unreachable`, `upstream_timeout`, `upstream_tls_failed`. */
+export function asFailure(error: unknown): BrokerError {
+  if (error instanceof BrokerError) return error
+  return new BrokerError(FAILURES[failureOf(error)], { reason: reasonOf(error) }, { cause: error })
 }
 
 /** A redirect, a request to slow down and an outage are judged by their status alone. */

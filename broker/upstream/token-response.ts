@@ -42,7 +42,7 @@ export function readTokenResponse(
   if (status !== 200) throw refusal(reply, isJson)
   if (!isJson)
     throw new BrokerError('upstream_not_json', { status, type: reply.type.slice(0, 100) })
-  const body = parseObject(reply)
+  const body = bodyOf(reply)
   const { access_token: accessToken, token_type: tokenType } = body
   if (typeof accessToken !== 'string' || !/^[\x21-\x7e]+$/.test(accessToken))
     throw malformed(status, 'access_token')
@@ -55,13 +55,14 @@ function refusal(reply: Reply, isJson: boolean): BrokerError {
   const { status } = reply
   if (!isJson)
     return new BrokerError('upstream_refused', { status, type: reply.type.slice(0, 100) })
-  const { error } = parseObject(reply)
+  const { error } = bodyOf(reply)
   const code =
     typeof error === 'string' && Object.hasOwn(REFUSALS, error) ? REFUSALS[error] : undefined
   return new BrokerError(code ?? 'upstream_refused', { status, error: plain(error) })
 }
 
-function parseObject({ status, text }: Reply): Readonly<Record<string, unknown>> {
+/** The JSON object of a reply. Refused: `upstream_not_json`, `upstream_reply_malformed`. */
+export function bodyOf({ status, text }: Reply): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text)
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }

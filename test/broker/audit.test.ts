@@ -29,6 +29,7 @@ const record = (request: string): AuditRecord => ({
   upstream: null,
   asked: { audience: null, resource: null, scope: null, minimum_ttl: 0 },
   granted: null,
+  connection: null,
   reported: null,
   order: null,
   config: 'generation',

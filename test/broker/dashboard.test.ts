@@ -10,6 +10,7 @@ import { faults } from '../support/looks.ts'
 import {
   environmentStatus,
   keyStatus,
+  NO_FHIR,
   NO_KEYS,
   statusWith,
   upstreamStatus,
@@ -37,6 +38,7 @@ async function serving(first: Status, token: string | null = null): Promise<Serv
   let asked = 0
   const build = (): FastifyInstance =>
     buildAdmin({
+      fhir: NO_FHIR,
       status: () => {
         asked++
         return status

@@ -1,11 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { parse, stringify } from 'yaml'
 import { secretHash } from '../../broker/access/secrets.ts'
-import { readConfig } from '../../broker/config.ts'
-import type { ConfigFile } from '../../broker/config-schema.ts'
-import { loadSigners } from '../../broker/signers.ts'
+import { changeConfig } from '../support/change-config.ts'
 import { basic, COVERAGE, makeWorld, PATIENT, SECRET, type World } from '../support/world.ts'
 
 async function world(): Promise<World> {
@@ -14,21 +9,11 @@ async function world(): Promise<World> {
   return made
 }
 
-/** The config file changed, and taken as the daemon takes it. */
-async function change({ folder, take }: World, edit: (file: ConfigFile) => void): Promise<void> {
-  const path = join(folder, 'broker.yaml')
-  const file = parse(readFileSync(path, 'utf8')) as ConfigFile
-  edit(file)
-  writeFileSync(path, stringify(file))
-  const config = readConfig(path)
-  take(config, (await loadSigners(config)).signers)
-}
-
 describe('a new generation', () => {
   test('decides from the next request on', async () => {
     const made = await world()
     expect((await made.ask()).statusCode).toBe(200)
-    await change(made, file => {
+    await changeConfig(made, file => {
       for (const service of Object.values(file.services)) service.grants = []
     })
     expect((await made.ask()).json().error).toBe('invalid_target')
@@ -37,7 +22,7 @@ describe('a new generation', () => {
   test('of policy alone drops no token', async () => {
     const made = await world()
     const first = (await made.ask()).json().access_token
-    await change(made, file => {
+    await changeConfig(made, file => {
       file.services['billing'] = {
         secretSha256: [secretHash('another-secret-of-another-service')],
         grants: [{ upstream: 'epic', scopes: [PATIENT] }],
@@ -52,7 +37,7 @@ describe('a new generation', () => {
   test('of another client ID asks anew', async () => {
     const made = await world()
     await made.ask()
-    await change(made, file => {
+    await changeConfig(made, file => {
       const epic = file.upstreams['epic']
       if (epic) Object.assign(epic, { clientId: 'app-both', scopes: [PATIENT, COVERAGE] })
       for (const service of Object.values(file.services))
@@ -67,7 +52,7 @@ describe('a new generation', () => {
     made.epic.faults.push((_, reply) => reply.code(400).send({ error: 'invalid_client' }))
     expect((await made.ask()).statusCode).toBe(502)
     expect((await made.ask()).statusCode).toBe(502)
-    await change(made, () => {})
+    await changeConfig(made, () => {})
     expect((await made.ask()).statusCode).toBe(200)
     expect(made.epic.tokenRequests).toBe(2)
   })
@@ -82,7 +67,7 @@ describe('a new generation', () => {
     })
     const asked = made.ask()
     await arrived.promise
-    await change(made, file => {
+    await changeConfig(made, file => {
       const { epic } = file.upstreams
       if (epic) file.upstreams = { other: epic }
       for (const service of Object.values(file.services)) service.grants = []
@@ -96,7 +81,7 @@ describe('a new generation', () => {
   test('is named by every record from then on', async () => {
     const made = await world()
     await made.ask()
-    await change(made, file => {
+    await changeConfig(made, file => {
       file.services['x'] = { secretSha256: [secretHash(SECRET)], grants: [] }
     })
     await made.ask()
@@ -106,7 +91,7 @@ describe('a new generation', () => {
 
   test('grants a group, and what joins it later', async () => {
     const made = await world()
-    await change(made, file => {
+    await changeConfig(made, file => {
       const { epic } = file.upstreams
       if (epic) epic.labels = { region: 'west' }
       for (const service of Object.values(file.services))
@@ -114,7 +99,7 @@ describe('a new generation', () => {
     })
     expect((await made.ask({ audience: 'epic' })).statusCode).toBe(200)
     expect((await made.ask({ audience: 'new' })).json().error).toBe('invalid_target')
-    await change(made, file => {
+    await changeConfig(made, file => {
       const { epic } = file.upstreams
       if (epic) file.upstreams['new'] = epic
     })

@@ -74,6 +74,7 @@ describe('what a process keeps for its life', () => {
     ['shared cache', { sharedCache: { url: 'x' } }, ['/sharedCache']],
     ['traces', { traces: { endpoint: 'x' } }, ['/traces']],
     ['port of metrics', { metrics: { port: 2, tls } }, ['/metrics', '/metrics/listen/tls']],
+    ['launch routes', { launch: { debug: true, listen: { tls: null } } }, ['/launch']],
     ['nothing', {}, []],
   ])('%s', (_, parts, at) => {
     expect(frozenFaults(config(), config(parts)).map(each => each.at)).toEqual(at)
@@ -85,5 +86,8 @@ describe('what a process keeps for its life', () => {
     expect(frozenFaults(before, next)).toEqual([])
     const scraped = (cert: string) => config({ metrics: { port: 2, tls: { cert, key: 'k' } } })
     expect(frozenFaults(scraped('one'), scraped('two'))).toEqual([])
+    const browsed = (cert: string) =>
+      config({ launch: { listen: { tls: { cert } }, targets: new Map([[cert, {}]]) } })
+    expect(frozenFaults(browsed('one'), browsed('two'))).toEqual([])
   })
 })

@@ -27,7 +27,7 @@ beforeEach(() => world.sync())
 /** What the EHR says to a token. */
 const patientWith = async (token: unknown): Promise<number> => {
   const headers = { authorization: `Bearer ${token}` }
-  return (await fetch(`${world.epic.fhirBase}/Patient/p`, { headers })).status
+  return (await fetch(`${world.epic.fhirBase}/Patient/eq081`, { headers })).status
 }
 const lastRecord = async () => (await world.audit()).at(-1)
 

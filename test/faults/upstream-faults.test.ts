@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { secretHash } from '../../broker/access/secrets.ts'
-import type { Fault } from '../sandbox/local-epic.ts'
+import type { Fault } from '../sandbox/faults.ts'
 import { makeAuthority } from '../support/certificates.ts'
 import { Pages } from '../support/pages.ts'
 import {
@@ -33,8 +33,8 @@ const refusal = (error: string, status = 400): Fault =>
   json({ error, error_description: null }, status)
 const withHeader =
   (fault: Fault, name: string, value: string): Fault =>
-  (request, reply) =>
-    fault(request, reply.header(name, value))
+  (request, reply, work) =>
+    fault(request, reply.header(name, value), work)
 /** In place of an answer: what happens on the wire. */
 const wire =
   (act: (raw: Parameters<Fault>[1]['raw']) => void): Fault =>

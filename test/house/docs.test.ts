@@ -18,6 +18,7 @@ const manuals = [
   'README.md',
   'keys-pipeline/README.md',
   'broker/README.md',
+  'broker/LAUNCH.md',
   'SECURITY.md',
   'CHANGELOG.md',
 ]

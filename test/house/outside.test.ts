@@ -59,9 +59,11 @@ test('network', () => {
     'broker/http/listener.ts',
     'broker/http/metrics-listener.ts',
     'broker/keys/ways.ts',
+    'broker/launch/redis-shelf.ts',
     'broker/tokens/redis-store.ts',
     'broker/unix-socket.ts',
     'broker/upstream/connections.ts',
+    'broker/upstream/fhir-client.ts',
     'broker/upstream/token-endpoint.ts',
     'keys-pipeline/doctor/handshake.ts',
     'keys-pipeline/doctor/probe.ts',
@@ -83,6 +85,7 @@ test('time', () => {
     'broker/clock.ts',
     'broker/main.ts',
     'broker/traces.ts',
+    'broker/upstream/fhir-client.ts',
     'broker/upstream/token-endpoint.ts',
     'keys-pipeline/cli.ts',
     'keys-pipeline/github/client.ts',
@@ -108,6 +111,13 @@ test('chance', () => {
 test('other programs, workers and code made of text: nobody', () => {
   expect(touching(imports(/^node:(child_process|worker_threads|cluster|vm)$/))).toEqual([])
   expect(touching(uses(/\beval\(|new Function\(/))).toEqual([])
+})
+
+test('databases', () => {
+  expect(touching(imports(/^node:sqlite$/))).toEqual([
+    'broker/keys/state-file.ts',
+    'broker/launch/sqlite-shelf.ts',
+  ])
 })
 
 test('schedules: one file, which only calls', () => {

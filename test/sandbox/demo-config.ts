@@ -12,6 +12,12 @@ export const demoSettings = (baseUrl: string): string =>
     guard: { live: 1200, retired: 1500 },
   })
 
+/** The client ID of the app that people start. */
+export const PEOPLES_APP = 'app-people'
+
+/** Where the broker sends a person back to: a page of scheduling, which the demo has not. */
+export const RETURN_URL = 'https://scheduling.example.com/connected'
+
 /** `broker.yaml` of the demo: two apps at one FHIR base, so that each service can have less than the other. */
 export function demoConfig({
   issuer,
@@ -19,12 +25,15 @@ export function demoConfig({
   epic,
   scheduling,
   billing,
+  publicUrl,
 }: {
   issuer: string
   site: string
   epic: LocalEpic
   scheduling: string
   billing: string
+  /** Where people's browsers come. */
+  publicUrl: string
 }): string {
   // In earnest the guard is worked out; nobody watches a demo for 29 hours.
   const keys = (environment: string, path: string) => ({
@@ -48,8 +57,20 @@ export function demoConfig({
       production: keys('production', '.well-known/jwks.json'),
       nonprod: keys('nonprod', 'nonprod/.well-known/jwks.json'),
     },
+    launch: {
+      listen: { port: Number(new URL(publicUrl).port) },
+      ...{ publicUrl, sealKeys: ['seal'] },
+    },
     upstreams: {
-      'epic-patients': upstream('app-patients', 'nonprod', 'system/Patient.read'),
+      'epic-patients': {
+        ...upstream('app-patients', 'nonprod', 'system/Patient.read'),
+        launch: {
+          clientId: PEOPLES_APP,
+          authorizationEndpoint: epic.authorizeUrl,
+          ...{ scopes: ['patient/Patient.read'], offline: true },
+          ...{ service: 'scheduling', returnUrl: RETURN_URL },
+        },
+      },
       'epic-coverage': upstream('app-coverage', 'nonprod', 'system/Coverage.read'),
       'epic-mixed-up': upstream('app-mixed-up', 'production', 'system/Patient.read'),
     },

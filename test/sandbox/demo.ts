@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,7 +17,8 @@ import {
   run,
   start,
 } from '../support/processes.ts'
-import { demoConfig, demoSettings } from './demo-config.ts'
+import { demoConfig, demoSettings, PEOPLES_APP } from './demo-config.ts'
+import { letPeopleIn } from './demo-people.ts'
 import { LocalEpic } from './local-epic.ts'
 
 /** The whole road on one machine: keys → key set → local Epic → broker → two services → a Patient. */
@@ -100,8 +102,20 @@ async function demo(folder: string, running: Running[], stay: boolean): Promise<
         scopes: ['system/Patient.read'],
       }),
   )
+  const publicUrl = `http://127.0.0.1:${await freePort()}`
+  await step('an app that people start, with its one redirect URI', () =>
+    epic.register({
+      ...{ clientId: PEOPLES_APP, environment: 'nonprod', jwksUrl },
+      scopes: ['patient/Patient.read'],
+      userSide: {
+        redirectUris: [`${publicUrl}/oauth/epic-patients-callback`],
+        ...{ launchUrl: `${publicUrl}/oauth/epic-patients-launch`, isPersistent: true },
+      },
+    }),
+  )
 
   say('\nBroker')
+  await writeFile(at('seal'), randomBytes(32), { mode: 0o600 })
   const scheduling = await step('a secret for each of two services', () => newSecret())
   const billing = await newSecret()
   const issuer = `http://127.0.0.1:${await freePort()}`
@@ -113,6 +127,7 @@ async function demo(folder: string, running: Running[], stay: boolean): Promise<
       epic,
       scheduling: secretHash(scheduling),
       billing: secretHash(billing),
+      publicUrl,
     }),
   )
   await step(`the broker at ${issuer}`, async () => {
@@ -168,8 +183,11 @@ async function demo(folder: string, running: Running[], stay: boolean): Promise<
     '    URL that was registered; the fix is to register the production URL for an app that signs with it.',
   )
 
+  say('\nLet people in (a browser without a screen; the clicks are scripted)')
+  await letPeopleIn({ issuer, epic, publicUrl, ca: authority.ca, scheduling })
+
   say(`\nDone. ${epic.tokenRequests} calls reached Epic; every decision is in the audit file.`)
-  if (stay) await waitForInterrupt(site, issuer, epic, folder)
+  if (stay) await waitForInterrupt({ site, issuer, epic, publicUrl, folder })
 }
 
 async function keys(...args: string[]): Promise<void> {
@@ -240,17 +258,29 @@ async function readPatient(epic: LocalEpic, ca: string, token: string): Promise<
   return statusCode
 }
 
-async function waitForInterrupt(
-  site: string,
-  issuer: string,
-  epic: LocalEpic,
-  folder: string,
-): Promise<void> {
+async function waitForInterrupt({
+  site,
+  issuer,
+  epic,
+  publicUrl,
+  folder,
+}: {
+  site: string
+  issuer: string
+  epic: LocalEpic
+  publicUrl: string
+  folder: string
+}): Promise<void> {
   say('\nStill running (Ctrl-C stops and removes everything):')
   say(`  published keys   ${site}/`)
   say(`  key sets         ${site}/.well-known/jwks.json   ${site}/nonprod/.well-known/jwks.json`)
   say(`  broker           ${issuer}/.well-known/oauth-authorization-server`)
   say(`  local Epic       ${epic.fhirBase}`)
+  say(`  log in           ${publicUrl}/oauth/epic-patients-authorize   (camila, password sandbox)`)
+  say(
+    `  ... and then     ${publicUrl}/oauth/epic-patients-status   (the app’s own page is made up)`,
+  )
+  say(`  a chart          ${epic.chartUrl(PEOPLES_APP)}`)
   say(`  files            ${folder}   (trust ca.pem to open the https pages)`)
   setInterval(() => {}, 60_000)
   await new Promise(() => {})

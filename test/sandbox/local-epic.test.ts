@@ -317,7 +317,7 @@ describe('the key set is kept as Epic keeps it', () => {
 
 describe('the FHIR server', () => {
   const read = async (token: string, resource = 'Patient') => {
-    const { statusCode, headers, body } = await request(`${epic.fhirBase}/${resource}/x`, {
+    const { statusCode, headers, body } = await request(`${epic.fhirBase}/${resource}/eq081`, {
       headers: { authorization: `Bearer ${token}` },
       dispatcher,
     })

@@ -1,28 +1,18 @@
-import { randomBytes, randomUUID } from 'node:crypto'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { checkClaims, checkSignature, checkWithStatic, claimedClient } from './assertion-rules.ts'
-import { type FetchedKey, KeySetCache } from './key-set-cache.ts'
+import { claimedClient } from './assertion-rules.ts'
+import { Authorization } from './authorization.ts'
+import { openChart } from './chart.ts'
+import { type Fault, scripted } from './faults.ts'
+import { fhirServer } from './fhir-server.ts'
+import { Grants } from './grants.ts'
+import { IdTokens } from './id-tokens.ts'
+import { KeySetCache } from './key-set-cache.ts'
+import { type Launch, Launches } from './launches.ts'
+import { PEOPLE } from './people.ts'
 import { EpicRefusal, REASONS, type Reason } from './refusal.ts'
-
-/** An app as it is registered: non-production and production client IDs are different records. */
-export interface Registration {
-  clientId: string
-  environment: 'production' | 'nonprod'
-  jwksUrl: string
-  /** The "Incoming APIs" of the app: granted whole, whatever is asked. */
-  scopes: readonly string[]
-  /** A hospital maps each backend client to a background user; the sandbox does so by itself. */
-  userMapped?: boolean
-  /** Milliseconds since the epoch from which the record has reached this server. */
-  syncedAt?: number
-  /** Keys that were uploaded to this record once, and win over the URL until somebody removes them. */
-  staticKeys?: readonly FetchedKey[]
-  /** From May 2026 on a hospital enters the app's URL in its own system too ("local JKU"). */
-  isUrlEntered?: boolean
-}
-
-/** What the next token requests get instead of an answer, one each. */
-export type Fault = (request: FastifyRequest, reply: FastifyReply) => unknown
+import { type Registration, Registrations } from './registrations.ts'
+import { TokenAnswers } from './token-answers.ts'
+import { tokenForm } from './token-form.ts'
 
 export interface LogEntry {
   time: number
@@ -46,8 +36,11 @@ export interface LocalEpicOptions {
   grants?: 'by-app' | 'by-request'
 }
 
+const ROOT = '/interconnect-fhir-oauth'
+
 /** An authorization and FHIR server that behaves as Epic's documents say, and says no as Epic says no. */
 export class LocalEpic {
+  /** What the next token requests get instead of an answer, one each. */
   readonly faults: Fault[] = []
   readonly log: LogEntry[] = []
   readonly keySets: KeySetCache
@@ -57,16 +50,25 @@ export class LocalEpic {
   asksForLocalUrl = false
   /** How many token requests arrived, faults included. */
   tokenRequests = 0
+  /** How many requests for a resource arrived. */
+  reads = 0
   /** The `Epic-Client-ID` of each look at the smart-configuration. */
   readonly discoveries: (string | undefined)[] = []
   /** Endpoints that are overridden for a client ID: it is given other ones than a stranger. */
   readonly tokenUrls = new Map<string, string>()
+  /** Codes and refresh tokens, and what the hospital has set of them. */
+  readonly grants: Grants
+  readonly idTokens: IdTokens
+  readonly authorization: Authorization
+  readonly answers: TokenAnswers
 
   readonly #server: FastifyInstance
   readonly #options: Required<LocalEpicOptions>
-  readonly #clients = new Map<string, Registration>()
-  readonly #tokens = new Map<string, { until: number; scopes: readonly string[] }>()
-  readonly #seen = new Map<string, number>()
+  readonly #clients: Registrations
+  readonly #launches: Launches
+  /** Another number in each hospital, as Epic's is, so that nobody writes it down. */
+  readonly #publicKeys =
+    `${ROOT}/api/epic/2019/Security/Open/PublicKeys/${Math.floor(Math.random() * 1e6)}/OIDC`
   #origin = ''
 
   constructor(options: LocalEpicOptions) {
@@ -74,7 +76,20 @@ export class LocalEpic {
       ...{ environment: 'nonprod', now: Date.now, tokenLife: 3600, delay: 0, grants: 'by-app' },
       ...options,
     }
-    this.keySets = new KeySetCache(options.ca, this.#options.now)
+    const { now, environment, tokenLife, grants: granting } = this.#options
+    this.keySets = new KeySetCache(options.ca, now)
+    this.#clients = new Registrations(this.keySets, environment, now)
+    this.#launches = new Launches(now)
+    this.grants = new Grants(now)
+    this.idTokens = new IdTokens(now)
+    const at = { issuer: () => this.issuer, fhirBase: () => this.fhirBase }
+    const { grants, idTokens } = this
+    this.answers = new TokenAnswers({ ...at, grants, idTokens, now, tokenLife })
+    this.authorization = new Authorization({
+      ...at,
+      ...{ clients: this.#clients, launches: this.#launches, grants, granting },
+      record: (clientId, refusal) => this.#record(clientId, refusal),
+    })
     this.#server = fastify({
       https: { ...options.tls, minVersion: 'TLSv1.2' },
       forceCloseConnections: true,
@@ -99,19 +114,48 @@ export class LocalEpic {
   }
 
   get tokenUrl(): string {
-    return `${this.#origin}/interconnect-fhir-oauth/oauth2/token`
+    return `${this.issuer}/token`
+  }
+
+  get authorizeUrl(): string {
+    return `${this.issuer}/authorize`
   }
 
   get fhirBase(): string {
-    return `${this.#origin}/interconnect-fhir-oauth/api/FHIR/R4`
+    return `${this.#origin}${ROOT}/api/FHIR/R4`
+  }
+
+  /** What an id_token has as iss; it is not the FHIR base, which a launch has as iss. */
+  get issuer(): string {
+    return `${this.#origin}${ROOT}/oauth2`
+  }
+
+  /** A page of the EHR, whose links start the app that is registered under this ID. */
+  chartUrl(clientId: string): string {
+    return `${this.#origin}${ROOT}/chart?client=${encodeURIComponent(clientId)}`
   }
 
   /** What the portal does when the record is saved: TLS, public, no authentication, a key set. @throws EpicRefusal */
-  async register(registration: Registration): Promise<void> {
-    if (!registration.jwksUrl.startsWith('https://'))
-      throw new EpicRefusal('key_set_unreachable', 'not https')
-    await this.keySets.fetch(registration.jwksUrl)
-    this.#clients.set(registration.clientId, { userMapped: true, syncedAt: 0, ...registration })
+  register(registration: Registration): Promise<void> {
+    return this.#clients.register(registration)
+  }
+
+  /** A launch token: good once, for this app. A clinician starts it unless another person is given. */
+  launchToken(launch: Pick<Launch, 'clientId'> & Partial<Launch>): string {
+    const [, clinician] = PEOPLE
+    const { person = clinician, patient = null, encounter = null, clientId } = launch
+    if (!person) throw new Error('there is nobody at the local Epic')
+    return this.#launches.start({ clientId, person, patient, encounter })
+  }
+
+  /** The URL to which an EHR sends the browser to start an app. */
+  launchUrl(launch: Parameters<LocalEpic['launchToken']>[0]): string {
+    const { userSide } = this.#clients.find(launch.clientId)
+    if (!userSide?.launchUrl) throw new Error(`${launch.clientId} has no launch URL`)
+    const url = new URL(userSide.launchUrl)
+    url.searchParams.set('iss', this.fhirBase)
+    url.searchParams.set('launch', this.launchToken(launch))
+    return url.href
   }
 
   /** The true reason of the last refusal. */
@@ -121,7 +165,7 @@ export class LocalEpic {
 
   /** Every token that it has given is void, as after a restart of the EHR that nobody told of. */
   forgetTokens(): void {
-    this.#tokens.clear()
+    this.answers.forget()
   }
 
   #routes(): void {
@@ -132,94 +176,94 @@ export class LocalEpic {
     })
     server.removeAllContentTypeParsers()
     server.addContentTypeParser('*', { parseAs: 'string' }, (_, body, done) => done(null, body))
-    server.all('/interconnect-fhir-oauth/oauth2/token', async (request, reply) => {
+    server.all(`${ROOT}/oauth2/token`, async (request, reply) => {
       this.tokenRequests++
-      const fault = this.faults.shift()
-      if (fault) return fault(request, reply)
-      if (this.#options.delay > 0) await new Promise(done => setTimeout(done, this.#options.delay))
-      return this.#token(request, reply)
+      return scripted(this.faults, request, reply, async () => {
+        const { delay } = this.#options
+        if (delay > 0) await new Promise(done => setTimeout(done, delay))
+        return this.#token(request, reply)
+      })
     })
-    const base = '/interconnect-fhir-oauth/api/FHIR/R4'
-    server.get(`${base}/.well-known/smart-configuration`, async request =>
-      this.#smartConfiguration(request),
+    const fhir = `${ROOT}/api/FHIR/R4`
+    server.get(`${fhir}/.well-known/smart-configuration`, async ({ headers }) =>
+      this.#smartConfiguration(headers['epic-client-id']?.toString()),
     )
+    server.get(`${ROOT}/oauth2/.well-known/openid-configuration`, async () => this.#openid())
+    server.get(this.#publicKeys, async () => this.idTokens.keySet())
+    this.authorization.routes(server, `${ROOT}/oauth2`)
+    openChart(server, `${ROOT}/chart`, launch => this.launchUrl(launch))
     // fhir.epic.com answers many paths that it does not have with a page and 200.
     server.setNotFoundHandler((_, reply) =>
       reply.type('text/html').send('<!doctype html><title>Epic on FHIR</title>'),
     )
-    server.get(`${base}/metadata`, async () => ({
-      resourceType: 'CapabilityStatement',
-      fhirVersion: '4.0.1',
-    }))
-    server.get<{ Params: { id: string } }>(`${base}/Patient/:id`, async (request, reply) => {
-      const denied = this.#deny(request, reply, 'Patient')
-      if (denied) return denied
-      return {
-        resourceType: 'Patient',
-        id: request.params.id,
-        name: [{ family: 'Lopez', given: ['Camila'] }],
-      }
+    fhirServer(server, fhir, token => {
+      this.reads++
+      return this.answers.find(token)
     })
   }
 
-  #smartConfiguration({ headers }: FastifyRequest) {
-    const clientId = headers['epic-client-id']?.toString()
+  #smartConfiguration(clientId: string | undefined) {
     this.discoveries.push(clientId)
     return {
-      issuer: `${this.#origin}/interconnect-fhir-oauth/oauth2`,
+      ...this.#openid(),
       token_endpoint: this.tokenUrls.get(clientId ?? '') ?? this.tokenUrl,
+      capabilities: [
+        ...['launch-ehr', 'launch-standalone', 'client-confidential-asymmetric'],
+        ...['client-confidential-symmetric', 'client-public', 'sso-openid-connect'],
+        ...['context-ehr-patient', 'context-ehr-encounter', 'context-standalone-patient'],
+        ...['context-banner', 'context-style', 'permission-offline', 'permission-patient'],
+        ...['permission-user', 'permission-v1', 'permission-v2', 'authorize-post'],
+      ],
+    }
+  }
+
+  #openid() {
+    return {
+      issuer: this.issuer,
+      authorization_endpoint: this.authorizeUrl,
+      token_endpoint: this.tokenUrl,
+      jwks_uri: `${this.#origin}${this.#publicKeys}`,
       token_endpoint_auth_methods_supported: [
         'client_secret_post',
         'client_secret_basic',
         'private_key_jwt',
       ],
-      grant_types_supported: ['authorization_code', 'client_credentials'],
+      grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
+      response_types_supported: ['code'],
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['RS256'],
       code_challenge_methods_supported: ['S256'],
-      capabilities: ['client-confidential-asymmetric', 'permission-v1', 'permission-v2'],
+      ...(this.authorization.tellsIssuer && {
+        authorization_response_iss_parameter_supported: true,
+      }),
     }
   }
 
   async #token(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
     let clientId: string | null = null
     try {
-      const form = formOf(request)
-      clientId = claimedClient(form.get('client_assertion') ?? '')
-      const client = await this.#authenticate(clientId, form.get('client_assertion') ?? '')
-      if (!client.userMapped) throw new EpicRefusal('user_not_mapped')
-      const scopes = this.#granted(client, form.get('scope') ?? '')
-      const accessToken = randomBytes(32).toString('base64url')
-      const { tokenLife, now } = this.#options
-      this.#tokens.set(accessToken, { until: now() + tokenLife * 1000, scopes })
-      this.#record(clientId, 'granted', '')
+      const form = tokenForm(request)
+      const assertion = form.get('client_assertion') ?? ''
+      clientId = claimedClient(assertion)
+      const client = await this.#clients.authenticate(clientId, assertion, this)
+      const answer = await this.#answer(client, form)
+      this.#record(clientId, null)
       reply.header('cache-control', 'no-store')
-      return {
-        access_token: accessToken,
-        token_type: 'bearer',
-        expires_in: tokenLife,
-        scope: scopes.join(' '),
-      }
+      return answer
     } catch (error) {
       if (!(error instanceof EpicRefusal)) throw error
-      this.#record(clientId, error.reason, error.message)
+      this.#record(clientId, error)
       return reply.code(400).send({ error: REASONS[error.reason], error_description: null })
     }
   }
 
-  async #authenticate(clientId: string, assertion: string): Promise<Registration> {
-    const { environment, now } = this.#options
-    const client = this.#clients.get(clientId)
-    if (!client) throw new EpicRefusal('client_unknown')
-    if (client.environment !== environment) throw new EpicRefusal('client_of_other_environment')
-    if ((client.syncedAt ?? 0) > now()) throw new EpicRefusal('client_not_synced')
-    if (client.staticKeys) await checkWithStatic(assertion, client.staticKeys)
-    else if (this.asksForLocalUrl && !client.isUrlEntered) throw new EpicRefusal('url_not_entered')
-    else await checkSignature(assertion, client.jwksUrl, this.keySets)
-    const { tokenUrl, audiences } = this
-    const jti = checkClaims(assertion, { clientId, tokenUrl, audiences, now: now() })
-    const seen = `${clientId} ${jti}`
-    if ((this.#seen.get(seen) ?? 0) > now()) throw new EpicRefusal('jti_replayed')
-    this.#seen.set(seen, now() + 300_000)
-    return client
+  #answer(client: Registration, form: URLSearchParams): object | Promise<object> {
+    const isBackend = form.get('grant_type') === 'client_credentials'
+    if (isBackend !== (client.userSide === undefined))
+      throw new EpicRefusal('grant_type_not_of_app')
+    if (!isBackend) return this.answers.forPerson(client, form)
+    if (!client.userMapped) throw new EpicRefusal('user_not_mapped')
+    return this.answers.forBackend(this.#granted(client, form.get('scope') ?? ''))
   }
 
   #granted({ scopes }: Registration, asked: string): readonly string[] {
@@ -229,45 +273,8 @@ export class LocalEpic {
     return granted
   }
 
-  /** The FHIR server's own no. */
-  #deny(request: FastifyRequest, reply: FastifyReply, resource: string): FastifyReply | null {
-    const token = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? ''
-    const issued = this.#tokens.get(token)
-    if (!issued || issued.until <= this.#options.now()) {
-      return reply
-        .code(401)
-        .header('www-authenticate', 'Bearer error="invalid_token"')
-        .send({ request: randomUUID() })
-    }
-    if (
-      issued.scopes.some(scope => scope.toLowerCase() === `system/${resource}.read`.toLowerCase())
-    )
-      return null
-    const header =
-      'Bearer error="insufficient_scope", error_description="The access token provided is valid, but is not authorized for this service"'
-    return reply.code(403).header('www-authenticate', header).send({ request: randomUUID() })
+  #record(clientId: string | null, refusal: EpicRefusal | null): void {
+    const reason = refusal?.reason ?? 'granted'
+    this.log.push({ time: this.#options.now(), clientId, reason, detail: refusal?.message ?? '' })
   }
-
-  #record(clientId: string | null, reason: LogEntry['reason'], detail: string): void {
-    this.log.push({ time: this.#options.now(), clientId, reason, detail })
-  }
-}
-
-function formOf(request: FastifyRequest): URLSearchParams {
-  if (request.method !== 'POST') throw new EpicRefusal('method_not_post')
-  if (request.url.includes('?')) throw new EpicRefusal('parameters_in_url')
-  const type = request.headers['content-type'] ?? ''
-  if (!type.startsWith('application/x-www-form-urlencoded')) throw new EpicRefusal('body_not_form')
-  const form = new URLSearchParams(String(request.body ?? ''))
-  if (new Set(form.keys()).size < [...form.keys()].length) throw new EpicRefusal('parameter_twice')
-  const grantType = form.get('grant_type')
-  if (grantType === null) throw new EpicRefusal('grant_type_missing')
-  if (grantType !== 'client_credentials') throw new EpicRefusal('grant_type_unsupported')
-  if (form.get('client_assertion') === null) throw new EpicRefusal('assertion_missing')
-  if (
-    form.get('client_assertion_type') !== 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
-  ) {
-    throw new EpicRefusal('assertion_type_wrong')
-  }
-  return form
 }

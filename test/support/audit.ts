@@ -15,6 +15,7 @@ export const auditRecord = (parts: Partial<AuditRecord> = {}): AuditRecord => ({
   upstream: null,
   asked: null,
   granted: null,
+  connection: null,
   reported: null,
   order: null,
   config: 'c',

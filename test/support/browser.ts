@@ -3,14 +3,21 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 
 const CHROMIUM = '/usr/bin/chromium'
 
-/** Debian's Chromium, which can resolve no name: what a page asks of elsewhere fails, and is told by `visit`. */
-export async function launchChromium(path = CHROMIUM): Promise<Browser> {
+/**
+ * Debian's Chromium, which can resolve no name but those of this machine that are given: what a page asks of elsewhere
+ * fails, and is told by `visit`.
+ */
+export async function launchChromium(
+  path = CHROMIUM,
+  hosts: readonly string[] = [],
+): Promise<Browser> {
   if (!existsSync(path)) {
     throw new Error(
       `These tests look at pages with a browser, and there is no ${path} (apt-get install --no-install-recommends chromium)`,
     )
   }
-  const args = ['--no-sandbox', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1']
+  const known = ['127.0.0.1', ...hosts].map(host => `EXCLUDE ${host}`)
+  const args = ['--no-sandbox', `--host-resolver-rules=MAP * ~NOTFOUND, ${known.join(', ')}`]
   return chromium.launch({ executablePath: path, args })
 }
 

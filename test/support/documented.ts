@@ -30,14 +30,19 @@ export interface Schema {
 const ajv = new Ajv2020({ strict: false, formats: { uri: true, password: true } })
 const validators = new Map<string, ValidateFunction>()
 
-/** The test of what stands at `pointer` in the document, which is the same in every world but for its server. */
+/**
+ * The test of what stands at `pointer` in the document, which is the same in every world with the same paths but for its
+ * server. Worlds with users have more of them.
+ */
 export function validatorAt(document: OpenApi, ...pointer: string[]): ValidateFunction {
-  if (ajv.getSchema('document') === undefined) ajv.addSchema(document, 'document')
+  const name = `document-${Object.keys(document.paths).sort().join('').replaceAll(/\W/g, '')}`
+  if (ajv.getSchema(name) === undefined) ajv.addSchema(document, name)
   const at = pointer.map(each => `/${each.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
-  const known = validators.get(at)
+  const ref = `${name}#${encodeURI(at)}`
+  const known = validators.get(ref)
   if (known) return known
-  const made = ajv.compile({ $ref: `document#${encodeURI(at)}` })
-  validators.set(at, made)
+  const made = ajv.compile({ $ref: ref })
+  validators.set(ref, made)
   return made
 }
 

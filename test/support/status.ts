@@ -1,3 +1,4 @@
+import type { FhirRoutes } from '../../broker/http/fhir-routes.ts'
 import type { KeyRoutes } from '../../broker/http/key-routes.ts'
 import type { KeyLine, KeyOverview } from '../../broker/keys/overview.ts'
 import type { Status, UpstreamStatus } from '../../broker/status.ts'
@@ -59,6 +60,12 @@ export const environmentStatus = (parts: Partial<KeyOverview> = {}): KeyOverview
   ...{ alarms: [], keys: [], replicas: [], rotations: [], steps: [] },
   ...parts,
 })
+
+/** An operator's listener that calls no FHIR server. */
+export const NO_FHIR: FhirRoutes = {
+  check: () => Promise.reject(new Error('not here')),
+  newId: () => 'an-id',
+}
 
 /** A broker about whose keys nothing is to be said. */
 export const NO_KEYS: KeyRoutes = {

@@ -7,8 +7,9 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { pino } from 'pino'
 import { stringify } from 'yaml'
 import { secretHash } from '../../broker/access/secrets.ts'
-import { type Broker, buildApp } from '../../broker/app.ts'
+import { buildApp } from '../../broker/app.ts'
 import { type Audit, type AuditRecord, openAuditFile } from '../../broker/audit.ts'
+import type { Broker } from '../../broker/broker.ts'
 import { readConfig } from '../../broker/config.ts'
 import type { ConfigFile } from '../../broker/config-schema.ts'
 import { openStateFolder } from '../../broker/keys/state-file.ts'
@@ -64,6 +65,8 @@ export interface World {
   app: FastifyInstance
   /** The operator's listener. */
   admin: FastifyInstance
+  /** The listener for browsers, where the config has it. */
+  launch: FastifyInstance | null
   take: Broker['take']
   ticks: Broker['ticks']
   jwksUrl: string
@@ -121,7 +124,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
         now: clock.now,
         onSetAside: facts => logs.push(JSON.stringify(facts)),
       })
-  const { app, admin, take, ticks } = buildApp(config, {
+  const { app, admin, launch, take, ticks } = buildApp(config, {
     clock: clock.clock,
     chance: () => options.chance ?? 0,
     wait: async milliseconds => clock.advance(milliseconds / 1000),
@@ -141,6 +144,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
       epic,
       app,
       admin,
+      launch,
       take,
       ticks,
       jwksUrl,
@@ -152,6 +156,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     audit: async () => lines(await readFile(config.audit.file, 'utf8')),
     logged: () => logs.join(''),
     close: async () => {
+      await launch?.close()
       await app.close()
       states.close()
       await epic.stop()

@@ -19,7 +19,7 @@ const record = (seconds: number, parts: Partial<AuditRecord>): AuditRecord => ({
     upstream: 'ehr',
   },
   ...{ asked: { audience: null, resource: null, scope: null, minimum_ttl: 0 }, granted: null },
-  ...{ reported: null, order: null, config: 'c' },
+  ...{ connection: null, reported: null, order: null, config: 'c' },
   ...parts,
 })
 

@@ -1,12 +1,13 @@
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { buildAdmin } from '../../../broker/http/admin.ts'
-import { NO_KEYS, statusWith } from '../../support/status.ts'
+import { NO_FHIR, NO_KEYS, statusWith } from '../../support/status.ts'
 
 const TOKEN = 'an-operator-token-of-some-length-1'
 
 function admin(token: string | null) {
   const app = buildAdmin({
+    fhir: NO_FHIR,
     status: () => statusWith([], { config: 'c' }),
     metrics: { text: async ({ config }) => `of ${config}`, contentType: 'text/plain' },
     token,
