@@ -7,6 +7,7 @@ export const ALARMS = {
   guard_unproven: 'a key signs of which nothing proves for how long it has been live',
   key_published_otherwise: 'the live set has a key under another kid or alg than its file',
   watch_failing: 'the live set cannot be seen',
+  store_away: 'what other brokers revoke cannot be read, or they cannot hear of this one',
   state_not_saved: 'what was seen and signed cannot be saved',
 } as const
 

@@ -1,21 +1,21 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import { compileAccess, offeredBy } from './access/access.ts'
+import { offeredBy } from './access/access.ts'
 import { authorise, refuseExcess } from './access/authorise.ts'
 import { claimedId } from './access/credential.ts'
 import { openDoor } from './access/door.ts'
-import { compilePolicy, warmlyWanted } from './access/policy.ts'
+import { warmlyWanted } from './access/policy.ts'
 import { type Audit, readAuditTail } from './audit.ts'
 import { orderRecord } from './audit-record.ts'
 import type { Clock } from './clock.ts'
 import type { Config, ConfigError } from './config.ts'
-import type { Cause } from './diagnosis/diagnose.ts'
 import { gatherFacts } from './diagnosis/gather.ts'
 import { NO_PAST, readPast } from './diagnosis/past.ts'
 import { openRefusals } from './diagnosis/refusals.ts'
 import { surroundings } from './diagnosis/surroundings.ts'
 import { TOKEN_EXCHANGE } from './exchange-connection.ts'
 import { openFhirWork } from './fhir-work.ts'
+import { generationOf } from './generations.ts'
 import { buildAdmin } from './http/admin.ts'
 import { connectionRoute } from './http/connection-route.ts'
 import { documentRoutes } from './http/document-routes.ts'
@@ -27,6 +27,7 @@ import { watchStopping } from './http/stopping.ts'
 import { tokenRoute } from './http/token-route.ts'
 import type { Rooms } from './issue-token.ts'
 import { openKeyWork } from './key-work.ts'
+import { openBoard } from './keys/board.ts'
 import { openDesk } from './keys/desk.ts'
 import type { SigningKey } from './keys/signing-keys.ts'
 import type { StateFolder } from './keys/state-file.ts'
@@ -37,7 +38,7 @@ import { openMetrics } from './metrics.ts'
 import { openRecentRefusals } from './recent-refusals.ts'
 import type { Tick } from './schedule.ts'
 import type { Signers } from './signers.ts'
-import { type LikelyCause, type Status, statusOf } from './status.ts'
+import { brief, type Status, statusOf } from './status.ts'
 import { memoryCache } from './tokens/cache.ts'
 import { isShared } from './tokens/cache-key.ts'
 import type { FetchPorts } from './tokens/fetch.ts'
@@ -70,6 +71,8 @@ export interface Ports {
   log: FastifyBaseLogger
   signers: Signers
   states: Pick<StateFolder, 'drawerOf'>
+  /** What people know this machine by. */
+  host: string
   traces: Traces
 }
 
@@ -104,8 +107,12 @@ export function buildApp(config: Config, ports: Ports): Broker {
   const metrics = openMetrics(clock)
   const recent = openRecentRefusals(id => current.config.services.has(id))
   const guards = openGuards(clock)
+  const sharing = openSharing(config.sharedCache, ports)
+  const { shared } = sharing
   const desk = openDesk({
-    ...{ clock, log, drawerOf: ports.states.drawerOf },
+    ...{ clock, chance, log, wait, drawerOf: ports.states.drawerOf },
+    boardOf: name => shared && openBoard({ ...shared, name }),
+    newName: () => `${ports.host}-${randomUUID().slice(0, 8)}`,
     past: id => {
       const { lastSuccess: at, acceptedKid: kid } = past.get(id) ?? NO_PAST
       return at === null || kid === null ? null : { at, kid }
@@ -134,7 +141,8 @@ export function buildApp(config: Config, ports: Ports): Broker {
       log.warn({ upstream: upstream.id, code, causes: causes.map(brief) }, 'why the EHR says no'),
   })
   const signing = {
-    ...{ clock, postFor: connections.postFor, newJti: randomUUID, signerFor: desk.signerFor },
+    ...{ clock, postFor: connections.postFor, newJti: randomUUID },
+    ...{ heed: desk.heed, signerFor: desk.signerFor },
     onSigning: (upstream: Upstream, { thumbprint }: { thumbprint: string }) =>
       desk.signing(upstream, thumbprint),
   }
@@ -154,7 +162,6 @@ export function buildApp(config: Config, ports: Ports): Broker {
       ),
     }),
   )
-  const sharing = openSharing(config.sharedCache, ports)
   const fetching: FetchPorts = {
     ...{ clock, chance, exchange, share: sharing.share },
     cache,
@@ -206,13 +213,17 @@ export function buildApp(config: Config, ports: Ports): Broker {
     ...{ stopping, around },
   })
   refuseTheRest(app)
-  // A broker that asked before it is connected would call EHRs for what others have.
-  app.addHook('onReady', () => sharing.opened)
+  // A broker that asked before it is connected would call EHRs for what others have, and know of no revocation.
+  app.addHook('onReady', async () => {
+    await sharing.opened
+    await desk.meet()
+  })
   app.addHook('onClose', async () => {
     // A caller that went away may have left its story half told: it is recorded all the same.
     await stopping.settled()
     const ways = [connections, visits, watch, work, traces]
     await Promise.all(ways.map(each => each.close()))
+    await desk.leave()
     sharing.close()
     desk.close()
     await audit.close()
@@ -285,16 +296,4 @@ export function buildApp(config: Config, ports: Ports): Broker {
       configRefused = { time: new Date(clock().wall).toISOString(), complaints }
     },
   }
-}
-
-const brief = ({ code, certainty, because, fix, who }: Cause): LikelyCause => ({
-  ...{ code, certainty, because, fix, who },
-})
-
-/** One config with its policy. */
-function generationOf(config: Config) {
-  const { generation, services, upstreams, disabled } = config
-  const access = compileAccess(config.issuer, config.callers)
-  const policy = compilePolicy(generation, services, upstreams, access, disabled)
-  return { config, policy }
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { homedir } from 'node:os'
 import { relative, resolve } from 'node:path'
 import process from 'node:process'
+import { setTimeout as wait } from 'node:timers/promises'
 import { Command, CommanderError } from 'commander'
 import { asciiJson, outlive, registerCommands } from '../keys-pipeline/front.ts'
 import { COMMANDS } from './commands/table.ts'
@@ -32,6 +33,7 @@ const terminal: Terminal = {
   home: homedir(),
   entropy: randomBytes,
   elapsed: () => performance.now(),
+  wait: milliseconds => wait(milliseconds),
   now: () => Date.now(),
 }
 

@@ -25,6 +25,7 @@ export async function examineUpstream(
   const quiet = { info: () => {}, warn: () => {}, error: () => {} }
   const desk = openDesk({
     ...{ clock, log: quiet, drawerOf: readOnly(config.state), onSwitched: () => {} },
+    ...{ boardOf: () => null, wait: async () => {}, chance: () => 0, newName: randomUUID },
     past: id => {
       const { lastSuccess: at, acceptedKid: kid } = known.get(id) ?? NO_PAST
       return at === null || kid === null ? null : { at, kid }
@@ -41,7 +42,7 @@ export async function examineUpstream(
     const exchange = wish.asksToken
       ? exchangeWith({
           ...{ clock, postFor, signerFor: desk.signerFor, newJti: randomUUID },
-          ...{ onDate: () => {}, onSigning: () => {}, onAnswer: () => {} },
+          ...{ heed: desk.heed, onDate: () => {}, onSigning: () => {}, onAnswer: () => {} },
         })
       : null
     return await examine(upstream, around, { ...wish, exchange })

@@ -2,6 +2,7 @@ import {
   appendFileSync,
   closeSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -81,6 +82,25 @@ export function replacePrivate(path: string, text: string, draft: string): void 
   renameSync(draft, path)
   syncFolder(dirname(path))
 }
+
+/** As `replacePrivate`, but a file that is there already is kept, whoever made it and however lately. */
+export function placePrivate(path: string, text: string, draft: string): void {
+  rmSync(draft, { force: true })
+  writeSynced(draft, text, 0o600)
+  try {
+    linkSync(draft, path)
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (code !== 'EEXIST' && !LINKLESS.has(code)) throw error
+    // On a file system without links two makers at the same moment cannot be told apart.
+    if (code !== 'EEXIST') renameSync(draft, path)
+  }
+  rmSync(draft, { force: true })
+  syncFolder(dirname(path))
+}
+
+/** @see link(2) */
+const LINKLESS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
 
 /** What was renamed in it stays renamed when the power fails. Throws what the system says. */
 export function syncFolder(folder: string): void {

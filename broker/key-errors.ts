@@ -23,5 +23,7 @@ export const KEY_ERRORS = {
   publish_by_hand: ours('No repository is configured: the change must be published by hand.'),
   proposal_declined: ours('The pull request was closed: it goes on when it is reopened.'),
   proposal_failed: ours('The pull request could not be made.'),
+  store_unwritable: ours('The store that the brokers share cannot be written.'),
+  rotation_elsewhere: ours('Another broker carries the rotations on.'),
   withdrawal_overtaken: ours('A key is needed again that was to go: stop its removal.'),
 } as const satisfies Record<string, Row>

@@ -32,7 +32,8 @@ import { openGuards } from './upstream/guards.ts'
 
 type SigningPorts = Parameters<typeof presentWith>[0]
 
-interface Ports extends Pick<SigningPorts, 'newJti' | 'signerFor' | 'onSigning' | 'postFor'> {
+interface Ports
+  extends Pick<SigningPorts, 'newJti' | 'heed' | 'signerFor' | 'onSigning' | 'postFor'> {
   clock: Clock
   wait: (milliseconds: number) => Promise<void>
   log: FastifyBaseLogger

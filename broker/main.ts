@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import process from 'node:process'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -56,6 +57,7 @@ async function start(path: string): Promise<void> {
     log,
     signers,
     states,
+    host: hostname(),
     traces:
       config.traces === null
         ? NO_TRACES

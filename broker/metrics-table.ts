@@ -118,4 +118,14 @@ export const METRICS = {
     labels: ['environment', 'step', 'code'],
     help: 'Since when a step of a rotation has waited for somebody, or has failed, by the code that the log has; absent where none does. EHRs that do not take a key are in `lockstep_upstream_state`.',
   },
+  lockstep_brokers: {
+    type: 'gauge',
+    labels: ['environment'],
+    help: 'Brokers on the same store that were heard of in the last five minutes, this one counted; absent without `sharedCache`.',
+  },
+  lockstep_revocations_unacknowledged: {
+    type: 'gauge',
+    labels: ['environment'],
+    help: 'Revocations that another broker has not acknowledged, so that it may still sign with the key; absent without `sharedCache`.',
+  },
 } as const satisfies Record<string, Row>

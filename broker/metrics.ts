@@ -153,6 +153,8 @@ function openGauges(registry: Registry): { show: (status: Status) => void } {
   const keyState = gauge('lockstep_key_state_since_timestamp_seconds')
   const rotation = gauge('lockstep_rotation_since_timestamp_seconds')
   const waiting = gauge('lockstep_rotation_waiting_timestamp_seconds')
+  const brokers = gauge('lockstep_brokers')
+  const unheard = gauge('lockstep_revocations_unacknowledged')
   const showRotations = ({ environment, rotations, steps }: KeyOverview): void => {
     const latestFirst = <T>(times: T[], of: (each: T) => string): T[] =>
       times.toSorted((a, b) => of(b).localeCompare(of(a)))
@@ -164,6 +166,14 @@ function openGauges(registry: Registry): { show: (status: Status) => void } {
     )
     for (const { step, code, since } of latestFirst(waits, each => each.since))
       waiting.set({ environment, step, code }, secondsOf(since))
+  }
+  const showReplicas = ({ environment, replicas }: KeyOverview): void => {
+    if (replicas.length === 0) return
+    brokers.set(
+      { environment },
+      replicas.filter(({ is }) => is === 'here' || is === 'heard').length,
+    )
+    unheard.set({ environment }, replicas.flatMap(({ lacks }) => lacks).length)
   }
   const showKeys = ({ environment, jwksUrl, lastTold, alarms, keys }: KeyOverview): void => {
     for (const name of ALARM_CODES)
@@ -196,9 +206,11 @@ function openGauges(registry: Registry): { show: (status: Status) => void } {
       configRefused.set(refused === null ? 0 : 1)
       for (const each of [state, lastSuccess, skew, breaker, remaining, key, keySince]) each.reset()
       for (const each of [alarm, live, signsFor, setSeen, keyState, rotation, waiting]) each.reset()
+      for (const each of [brokers, unheard]) each.reset()
       upstreams.forEach(showOne)
       keys.forEach(showKeys)
       keys.forEach(showRotations)
+      keys.forEach(showReplicas)
     },
   }
 }

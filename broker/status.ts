@@ -138,3 +138,8 @@ const seconds = (milliseconds: number): number => Math.max(0, Math.floor(millise
 const iso = (wall: number): string => new Date(wall).toISOString()
 const isoIfAny = (wall: number | null | undefined): string | null =>
   wall === null || wall === undefined ? null : iso(wall)
+
+/** What a diagnosis has found, as an operator is told. */
+export const brief = ({ code, certainty, because, fix, who }: LikelyCause): LikelyCause => ({
+  ...{ code, certainty, because, fix, who },
+})

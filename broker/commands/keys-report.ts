@@ -1,7 +1,7 @@
 import { shown } from '../../keys-pipeline/errors.ts'
 import { hung, span } from '../../keys-pipeline/words.ts'
 import type { Revoked, Trust } from '../keys/orders.ts'
-import type { KeyLine, KeyOverview, StepLine } from '../keys/overview.ts'
+import type { KeyLine, KeyOverview, ReplicaLine, StepLine } from '../keys/overview.ts'
 
 const TITLE = 12
 /** Upstreams that are named before the rest is counted. */
@@ -13,6 +13,7 @@ export function keysReport(environments: readonly KeyOverview[], now: number): s
     `${each.environment}: ${each.jwksUrl ?? 'not watched, since there is no jwksUrl'}`,
     ...(each.keys.length === 0 ? ['no key'] : each.keys.flatMap(key => keyLines(key, now))),
     ...each.steps.flatMap(stepLines),
+    ...each.replicas.flatMap(replica => replicaLines(replica, now)),
   ])
   return parts.map(lines => lines.join('\n')).join('\n\n')
 }
@@ -33,6 +34,22 @@ function keyLines(key: KeyLine, now: number): string[] {
       return hung('', `waits for ${says}${named(upstreams)}${time}`, TITLE)
     }),
   ]
+}
+
+function replicaLines({ id, is, heardAt, rotates, lacks }: ReplicaLine, now: number): string[] {
+  const facts = [
+    is === 'here' ? 'this one' : `${IS[is]} ${span((now - Date.parse(heardAt)) / 1000)} ago`,
+    ...(rotates ? ['carries rotations on'] : []),
+  ]
+  const unheard = lacks.map(kid => `has not acknowledged that ${shown(kid)} is revoked`)
+  return hung('broker', `${shown(id)}: ${[...facts, ...unheard].join('; ')}`, TITLE)
+}
+
+const IS: Readonly<Record<Exclude<ReplicaLine['is'], 'here'>, string>> = {
+  heard: 'heard of',
+  silent: 'silent, heard of',
+  left: 'ended',
+  gone: 'waited for no longer, heard of',
 }
 
 function named(upstreams: readonly string[]): string {
@@ -56,7 +73,7 @@ function stepLines({ do: what, about, waitsFor }: StepLine): string[] {
 }
 
 /** What was done, and who trusts the key for how long. */
-export function revokedReport(revoked: Revoked): string {
+export function revokedReport(revoked: Revoked, now: number): string {
   const { kid, environment, at, isSaved, promoted, begun, isLive, upstreams } = revoked
   const [pinned, fetching] = [true, false].map(is => upstreams.filter(each => each.isPinned === is))
   const without = upstreams.filter(each => each.kid === null)
@@ -65,6 +82,7 @@ export function revokedReport(revoked: Revoked): string {
     ...(isSaved
       ? []
       : ['✗ it could not be saved: a restart would forget it. Mend the state folder.']),
+    ...otherBrokers(revoked, now),
     ...promoted.map(each => `✓ standby ${shown(each)} signs now`),
     ...begun.map(({ alg, role }) => `✓ a new ${role} key (${alg}) is begun`),
     ...(without.length > 0
@@ -79,6 +97,19 @@ export function revokedReport(revoked: Revoked): string {
         `CALL ${shown(id)}: it has loaded the key by hand and trusts it until it takes it out`,
     ),
   ].join('\n')
+}
+
+function otherBrokers({ untold, replicas }: Revoked, now: number): string[] {
+  const said = replicas.map(({ id, at, isGiven }) =>
+    isGiven
+      ? `✓ broker ${shown(id)} signs nothing with it either`
+      : `✗ broker ${shown(id)} has not acknowledged it, heard of ${span((now - at) / 1000)} ago`,
+  )
+  if (untold !== null)
+    said.push(`✗ other brokers cannot be told (${shown(untold)}): mend sharedCache, then again`)
+  else if (replicas.some(({ isGiven }) => !isGiven))
+    said.push('Order it again until all have; stop a broker that cannot be reached.')
+  return said
 }
 
 function trusted(upstreams: readonly Trust[]): string[] {

@@ -67,11 +67,51 @@ export function keysCommands(program: Command, terminal: Terminal): void {
     .action(async (kid: string, given: Given & { reason: string }) => {
       const { reason } = given
       const order = { kid, reason }
-      const revoked = (await orderDaemon(adminOf(given), '/keys/revoke', order)) as Revoked
+      const admin = adminOf(given)
+      const revoked = await heard(
+        (await orderDaemon(admin, '/keys/revoke', order)) as Revoked,
+        async () => ((await askDaemon(admin, '/keys')) as Overviews).environments,
+        terminal,
+      )
       if (given.json) terminal.printJson(revoked)
-      else terminal.print(revokedReport(revoked))
-      if (!revoked.isSaved || revoked.upstreams.some(each => each.kid === null)) terminal.fail()
+      else terminal.print(revokedReport(revoked, terminal.now()))
+      const isDone = revoked.isSaved && !isUnheard(revoked) && revoked.untold === null
+      if (!isDone || revoked.upstreams.some(each => each.kid === null)) terminal.fail()
     })
+}
+
+/** Milliseconds for which the other brokers are waited for, who look every five seconds; and between two questions. */
+const [PATIENCE, PAUSE] = [8_000, 500]
+
+const isUnheard = ({ replicas }: Revoked): boolean => replicas.some(({ isGiven }) => !isGiven)
+
+interface Overviews {
+  environments: KeyOverview[]
+}
+
+/** Looks again for a while whether the other brokers have acknowledged it. */
+async function heard(
+  revoked: Revoked,
+  look: () => Promise<KeyOverview[]>,
+  { elapsed, wait }: Terminal,
+): Promise<Revoked> {
+  let latest = revoked
+  for (const began = elapsed(); isUnheard(latest) && elapsed() - began < PATIENCE; ) {
+    await wait(PAUSE)
+    const here = (await look()).find(({ environment }) => environment === revoked.environment)
+    const lines = new Map(here?.replicas.map(each => [each.id, each]))
+    latest = { ...latest, replicas: latest.replicas.map(each => seen(each, lines, revoked.kid)) }
+  }
+  return latest
+}
+
+function seen(
+  each: Revoked['replicas'][number],
+  lines: ReadonlyMap<string, KeyOverview['replicas'][number]>,
+  kid: string,
+): Revoked['replicas'][number] {
+  const line = lines.get(each.id)
+  return line ? { ...each, at: Date.parse(line.heardAt), isGiven: !line.lacks.includes(kid) } : each
 }
 
 const environmentArgument = (program: Command) =>

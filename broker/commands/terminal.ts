@@ -18,6 +18,7 @@ export interface Terminal {
   entropy: (bytes: number) => Buffer
   /** Milliseconds; only goes forward. */
   elapsed: () => number
+  wait: (milliseconds: number) => Promise<void>
   /** Milliseconds since the epoch. */
   now: () => number
 }

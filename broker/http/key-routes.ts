@@ -47,8 +47,8 @@ export const keyRoutes: FastifyPluginCallback<KeyRoutes> = (scope, rooms, done) 
         throw error
       }
     })
-  order('rotate', RotateOrder, ({ environment, alg = null }) => ({
-    rotations: orders.rotate(environment, alg),
+  order('rotate', RotateOrder, async ({ environment, alg = null }) => ({
+    rotations: await orders.rotate(environment, alg),
   }))
   order('revoke', RevokeOrder, ({ kid, reason }) => orders.revoke(kid, reason))
   order('release', ReleaseOrder, ({ kid }) => orders.release(kid))

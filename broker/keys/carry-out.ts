@@ -43,7 +43,8 @@ const LOOK_AGAIN = 10 * MINUTE
 /**
  * One step, which is recorded when this returns. Done again it finds what it did before.
  *
- * Refused: `file_not_written`, `file_unreadable`, `proposal_failed`, `releaser_missing`, and what EHRs refuse.
+ * Refused: `file_not_written`, `file_unreadable`, `proposal_failed`, `releaser_missing`, `store_unwritable`,
+ * `rotation_elsewhere`, and what EHRs refuse.
  */
 export function carryOut(
   step: Step,
@@ -89,14 +90,19 @@ async function make(rotation: Rotation, { environment, keys, ports }: Room): Pro
   if (place === null)
     return waiting('private_key_needed', { alg: rotation.alg, folder, reason: 'no folder' })
   try {
-    return record(await makeKey(place, rotation, ports.makePair))
+    const made = await makeKey(place, rotation, {
+      ...{ makePair: ports.makePair, writer: keys.id() ?? '' },
+      // Who was held up here for long may have been followed by another, whose key it would be.
+      mayWrite: keys.mayStill,
+    })
+    return record(made)
   } catch (error) {
     if (!(error instanceof BrokerError && error.code === 'private_key_needed')) throw error
     return waiting(error.code, { alg: rotation.alg, ...error.facts })
   }
 
-  function record(thumbprint: string): Done {
-    change(keys, rotation.id, { made: thumbprint })
+  async function record(thumbprint: string): Promise<Done> {
+    await change(keys, rotation.id, { made: thumbprint })
     ports.log.info({ environment, alg: rotation.alg, role: rotation.role, thumbprint }, 'key made')
     return done(0)
   }
@@ -126,14 +132,14 @@ function suppliedFor({ alg, role }: Rotation, keys: EnvironmentKeys): HeldKey | 
   return keys.taken().held.find(({ key }) => key.thumbprint === free?.thumbprint) ?? null
 }
 
-/** Refused: `file_not_written`. */
-function change(keys: EnvironmentKeys, id: string, parts: Partial<Rotation>): void {
-  const rotations = keys
-    .state()
-    .rotations.map(each => (each.id === id ? { ...each, ...parts } : each))
-  if (!keys.keep({ rotations }))
-    throw new BrokerError('file_not_written', { reason: 'state_not_saved' })
-}
+/** Refused: what `keep` refuses. */
+const change = (keys: EnvironmentKeys, id: string, parts: Partial<Rotation>): Promise<void> =>
+  keys.keep(
+    ({ rotations }) => ({
+      rotations: rotations.map(each => (each.id === id ? { ...each, ...parts } : each)),
+    }),
+    'holder',
+  )
 
 async function propose(
   { rotation, key }: { rotation: Rotation; key: KeyFacts },
@@ -166,21 +172,27 @@ async function proofOf({ key }: HeldKey, keys: EnvironmentKeys): Promise<string>
   if (url === null) throw new BrokerError('rotation_unwatched')
   const { thumbprint } = key
   const proof = await stateBy(key, 'possession', { thumbprint, url, now: keys.situation().now })
-  if (!keys.keep({ proofs: { ...proofs, [thumbprint]: proof } }))
-    throw new BrokerError('file_not_written', { reason: 'state_not_saved' })
-  return proof
+  await keys.keep(
+    work => ({ proofs: { ...work.proofs, [thumbprint]: work.proofs[thumbprint] ?? proof } }),
+    'holder',
+  )
+  return keys.state().proofs[thumbprint] ?? proof
 }
 
-function after(
+async function after(
   proposal: Proposal,
   { environment, ports }: Room,
   { kid }: KeyFacts,
-  { what, before, keep }: { what: string; before: number | null; keep: (number: number) => void },
-): Done {
+  {
+    what,
+    before,
+    keep,
+  }: { what: string; before: number | null; keep: (number: number) => Promise<void> },
+): Promise<Done> {
   if (proposal.did === 'unneeded') return done(LOOK_AGAIN)
   const { did, number, url } = proposal
   if (number !== before) {
-    keep(number)
+    await keep(number)
     ports.log.info({ environment, kid, url }, what)
   }
   return did === 'declined'
@@ -190,7 +202,7 @@ function after(
 
 async function withdraw(key: KeyFacts, room: Room): Promise<Done> {
   const { environment, keys, ports } = room
-  const withdrawal = await withdrawalOf(key, keys)
+  const withdrawal = await withdrawalOf(key, keys, 'holder')
   const publisher = ports.publisher()
   if (publisher === null)
     return waiting('publish_by_hand', {
@@ -200,13 +212,13 @@ async function withdraw(key: KeyFacts, room: Room): Promise<Done> {
   const { isTakenBack = false, ...next } = withdrawal
   if (isTakenBack && next.proposal !== null) {
     await publisher.reopen(next.proposal)
-    keepWithdrawal(keys, next)
+    await keepWithdrawal(keys, next, 'holder')
   }
   const proposal = await publisher.propose(removalOf(environment, key, next))
   return after(proposal, room, key, {
     what: 'pull request removes a key',
     before: next.proposal,
-    keep: number => keepWithdrawal(keys, { ...next, proposal: number }),
+    keep: number => keepWithdrawal(keys, { ...next, proposal: number }, 'holder'),
   })
 }
 
@@ -224,7 +236,7 @@ async function keep(key: KeyFacts, { environment, keys, ports }: Room): Promise<
     return waiting('withdrawal_overtaken', { kid: key.kid, why, pull, merged: became === 'merged' })
   if (became === 'open') {
     // Kept before it is done: what a person closes stays closed.
-    keepWithdrawal(keys, { ...before, isTakenBack: true })
+    await keepWithdrawal(keys, { ...before, isTakenBack: true }, 'holder')
     await publisher.close(
       pull,
       `The broker needs this key again (${why}), and has closed this pull request. It opens it again when the key may go.`,
@@ -232,7 +244,8 @@ async function keep(key: KeyFacts, { environment, keys, ports }: Room): Promise<
     ports.log.info({ environment, kid: key.kid, pull }, 'pull request taken back')
   }
   const isTakenBack = became === 'open' || before.isTakenBack === true
-  keepWithdrawal(keys, { ...before, release: null, ...(isTakenBack && { isTakenBack }) })
+  const taken = { ...before, release: null, ...(isTakenBack && { isTakenBack }) }
+  await keepWithdrawal(keys, taken, 'holder')
   return done(LOOK_AGAIN)
 }
 

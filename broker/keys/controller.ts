@@ -6,6 +6,7 @@ import { carryOut, type StepPorts } from './carry-out.ts'
 import type { EnvironmentKeys } from './environment.ts'
 import { type Notes, openNotes, type Pace } from './notes.ts'
 import { planSteps, type Step } from './plan.ts'
+import { counts, type Work } from './replicas.ts'
 import { nextRotations, type RotationRules } from './wishes.ts'
 import { planFor } from './withdraw.ts'
 
@@ -49,6 +50,9 @@ export function openController(ports: Ports): Controller {
   const missing = new Map<string, Instant>()
   const isLostIn = (keys: EnvironmentKeys) => {
     for (const { thumbprint } of keys.situation().keys) missing.delete(thumbprint)
+    // It was made by another broker, in a folder of its own.
+    for (const each of keys.others())
+      if (counts(each, clock().wall)) for (const name of each.usable) missing.delete(name)
     return (thumbprint: string): boolean => {
       const since = missing.get(thumbprint) ?? clock()
       missing.set(thumbprint, since)
@@ -68,10 +72,23 @@ export function openController(ports: Ports): Controller {
       fail(name, { code, facts: { ...facts, ...why } }, step.do === 'ask' ? ASK_AGAIN : AGAIN)
     }
   }
+  /** Decided on what is under way at that moment, since other brokers take orders too. */
+  const begin = (keys: EnvironmentKeys): Promise<boolean> => {
+    const tools = { newId: ports.newId, isLost: isLostIn(keys) }
+    const change = (work: Work) => {
+      const { situation, state } = keys
+      const now = { situation, state: () => ({ ...state(), rotations: work.rotations }) }
+      return { rotations: nextRotations(now, rules(), tools) ?? work.rotations }
+    }
+    return keys.keep(change, 'holder').then(
+      () => true,
+      () => false,
+    )
+  }
   const work = async (environment: Environment, keys: EnvironmentKeys): Promise<void> => {
     if (!canRotate(keys)) return
     const rotations = nextRotations(keys, rules(), { newId: ports.newId, isLost: isLostIn(keys) })
-    if (rotations !== null && !keys.keep({ rotations })) return
+    if (rotations !== null && keys.holds() && !(await begin(keys))) return
     const steps = stepsFor(keys)
     const { isDue, keepOnly } = notesOf(environment)
     keepOnly(new Set(steps.map(nameOf)))
@@ -99,12 +116,15 @@ const canRotate = (keys: EnvironmentKeys): boolean =>
   keys.state().url !== null && keys.situation().watched.lastTold !== null
 
 function stepsFor(keys: EnvironmentKeys): Step[] {
-  const planned = planSteps(planFor(keys))
+  const planned = planSteps(planFor(keys)).filter(({ do: what }) => keys.holds() || isOwn(what))
   // Whether somebody else still signs with a key of his is for him to know.
   return planned.filter(
     step => step.do !== 'withdraw' || step.key.isHere || step.key.revokedAt !== null,
   )
 }
+
+/** What each broker does for itself: it switches by what EHRs have said to it, and has its own folder. */
+const isOwn = (what: Step['do']): boolean => what === 'ask' || what === 'archive'
 
 function nameOf(step: Step): string {
   if (step.do === 'make') return `make ${step.rotation.id}`

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import { BrokerError } from '../errors.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { Log } from './alarms.ts'
+import type { Board } from './board.ts'
 import {
   type EnvironmentKeys,
   type Hand,
@@ -31,6 +32,13 @@ interface Ports {
   clock: Clock
   log: Log
   drawerOf: (environment: Environment) => Drawer
+  /** Where brokers that share a store tell each other; null where none is shared. */
+  boardOf: (environment: Environment) => Board | null
+  wait: (milliseconds: number) => Promise<void>
+  /** 0 to 1. */
+  chance: () => number
+  /** Unlike any other in any broker. */
+  newName: () => string
   /** The key that an upstream is known to have accepted last, from elsewhere; milliseconds since the epoch. */
   past: (upstream: string) => { kid: string; at: number } | null
   /** Told when another key is to sign for an upstream than before. */
@@ -40,6 +48,8 @@ interface Ports {
 /** The keys of all environments, and which of them signs for whom. */
 export interface Desk {
   take: (generation: Generation) => void
+  /** Before `signerFor`: what other brokers have revoked is known when this returns. */
+  heed: (upstream: Upstream) => Promise<void>
   /** Refused: `signing_failed` where no key may sign. */
   signerFor: (upstream: Upstream) => SigningKey
   handOf: (upstream: Upstream) => Hand | null
@@ -50,24 +60,32 @@ export interface Desk {
   accepted: () => Map<string, { kid: string; at: number }>
   watchings: () => ReadonlyMap<Environment, Watching>
   seen: (environment: Environment, seen: Seen) => void
+  /** Hears of the other brokers, and tells them of this one, before the first signature; an answer may be late once. */
+  meet: () => Promise<void>
   /** To be called every few seconds. */
   tick: () => Promise<void>
   /** Those that the config has. */
   environments: () => ReadonlyMap<Environment, EnvironmentKeys>
+  /** The other brokers need not wait for this one. */
+  leave: () => Promise<void>
   /** Saves what is known. */
   close: () => void
 }
 
+const MOST_TRIES = 3
+
 export function openDesk(ports: Ports): Desk {
   const environments = new Map<Environment, EnvironmentKeys>()
+  const owner = ports.newName()
   let current: Generation = { keys: new Map(), held: new Map(), upstreams: new Map() }
   // A request ends under the generation that it began with, though its upstream be gone by then.
   const last = new WeakMap<Upstream, SigningKey>()
   const open = (name: Environment): EnvironmentKeys => {
     const known = environments.get(name)
     if (known) return known
-    const { drawerOf, ...rest } = ports
-    const opened = openEnvironment({ ...rest, name, drawer: drawerOf(name) })
+    const { drawerOf, boardOf, ...rest } = { ...ports, owner }
+    const own = { name, drawer: drawerOf(name), board: boardOf(name) }
+    const opened = openEnvironment({ ...rest, ...own })
     environments.set(name, opened)
     return opened
   }
@@ -86,6 +104,10 @@ export function openDesk(ports: Ports): Desk {
     isCurrent(upstream)
       ? (environments.get(upstream.environment)?.handOf(upstream.id) ?? null)
       : null
+  const sync = async (): Promise<boolean> => {
+    const known = await Promise.all([...environments.values()].map(each => each.sync()))
+    return known.every(Boolean)
+  }
   return {
     take: generation => {
       for (const upstream of current.upstreams.values()) {
@@ -102,6 +124,7 @@ export function openDesk(ports: Ports): Desk {
         })
     },
     handOf,
+    heed: async ({ environment }) => environments.get(environment)?.heed(),
     signerFor: upstream => {
       const hand = handOf(upstream)
       if (hand) return hand.key
@@ -134,10 +157,17 @@ export function openDesk(ports: Ports): Desk {
         ),
       ),
     seen: (environment, seen) => environments.get(environment)?.seen(seen),
+    meet: async () => {
+      for (let tries = 0; tries < MOST_TRIES; tries++) if (await sync()) return
+    },
     tick: async () => {
+      await sync()
       for (const each of environments.values()) each.tick()
     },
     environments: () => environments,
+    leave: async () => {
+      await Promise.all([...environments.values()].map(each => each.leave()))
+    },
     close: () => {
       for (const each of environments.values()) each.close()
     },

@@ -2,10 +2,20 @@ import type { Times } from '../../keys-pipeline/github/record.ts'
 import type { Environment } from '../../keys-pipeline/key-set.ts'
 import type { Clock } from '../clock.ts'
 import { type Alarm, alarmsOf, type Log, openAlarms } from './alarms.ts'
+import type { Board } from './board.ts'
 import { type KeyFacts, NO_RECORD, type UpstreamFacts } from './key-facts.ts'
-import { asPublished, factsOf, isAwaiting, namesAfter, settingsOf } from './known-keys.ts'
+import {
+  asPublished,
+  factsOf,
+  isAwaiting,
+  namesAfter,
+  settingsOf,
+  switchesBetween,
+} from './known-keys.ts'
 import type { GuardSettings } from './proof.ts'
-import { type Attempt, afterAttempt } from './records.ts'
+import { type Attempt, afterAttempt, hasNews } from './records.ts'
+import { openReplica, type Replica } from './replica.ts'
+import { reportOf, type Standing, standings } from './replicas.ts'
 import { type Because, type Choice, chooseFor, type Situation } from './rotation.ts'
 import { afterRound, NOTHING_SEEN } from './sightings.ts'
 import type { SigningKey } from './signing-keys.ts'
@@ -46,13 +56,21 @@ interface Ports {
   clock: Clock
   log: Log
   drawer: Drawer
+  /** Where the brokers that share a store tell each other; null where none is shared. */
+  board: Board | null
+  wait: (milliseconds: number) => Promise<void>
+  /** 0 to 1. */
+  chance: () => number
+  /** Of this process, and a new one, unlike any other in any broker. */
+  owner: string
+  newName: () => string
   /** The key that an upstream is known to have accepted last, from elsewhere; milliseconds since the epoch. */
   past: (upstream: string) => { kid: string; at: number } | null
   /** Told when another key is to sign for an upstream than before. */
   onSwitched: () => void
 }
 
-export interface EnvironmentKeys {
+export interface EnvironmentKeys extends Omit<Replica, 'fault'> {
   /** Another generation of config and keys. */
   take: (taken: Taken) => void
   handOf: (upstream: string) => Hand | null
@@ -65,16 +83,14 @@ export interface EnvironmentKeys {
   seen: (seen: Seen) => void
   /** Decides what time or others have changed, and saves what is due. */
   tick: () => void
-  /** The key signs nothing from now on, for ever; saved when this returns. */
-  revoke: (thumbprint: string, reason: string) => void
-  /** A standby that is to sign; saved when this returns. */
-  promote: (thumbprint: string) => void
-  /** Whether it was saved when this returns. */
-  keep: (work: Partial<Pick<KeyState, 'rotations' | 'proofs' | 'withdrawals'>>) => boolean
+  /** The key signs nothing from now on, for ever, and a standby does in its place; whether it was saved when this returns. */
+  revoke: (thumbprint: string, reason: string, heir: string | null) => boolean
   /** What the publisher's record tells: by thumbprint, when keys were made, and since when they have been live. */
   learn: (told: { created?: Times; live?: Times }) => void
   /** Whether a key here is to become live or proven, or one that was revoked is to go. */
   isAwaiting: () => boolean
+  /** This replica and the others; none where nothing is shared. */
+  standings: () => Standing[]
   situation: () => Situation
   state: () => KeyState
   alarms: () => readonly Alarm[]
@@ -159,7 +175,32 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
     for (const [code, about] of alarmsOf({ facts, hands, taken, state: state.parts }))
       alarms.set(code, about, now())
   }
+  const choices = (): Map<string, Choice | null> =>
+    new Map([...hands].map(([id, hand]) => [id, choiceIn(hand, facts)]))
+  const replica = openReplica({
+    ...{ ...ports, state, environment: name },
+    report: () => reportOf({ facts, choices: choices(), upstreams }, state, now()),
+    mayLead: () => state.parts.url !== null && state.parts.watched.lastTold !== null,
+    onNews: () => {
+      gather()
+      decide()
+    },
+  })
+  const heard = (): void => {
+    const fault = replica.fault()
+    alarms.set('store_away', fault === null ? [] : [fault], now())
+  }
   return {
+    ...replica,
+    heed: async () => {
+      await replica.heed()
+      heard()
+    },
+    sync: async () => {
+      const isKnown = await replica.sync()
+      heard()
+      return isKnown
+    },
     take: next => {
       taken = next
       upstreams = new Map(next.upstreams.map(each => [each.id, each]))
@@ -175,7 +216,7 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
       decide()
     },
     handOf: upstream => hands.get(upstream) ?? null,
-    choices: () => new Map([...hands].map(([id, hand]) => [id, choiceIn(hand, facts)])),
+    choices,
     taken: () => taken,
     signing: thumbprint => state.signing(thumbprint),
     answered: (upstream, thumbprint, outcome) => {
@@ -208,36 +249,26 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
       const fault = state.fault()
       alarms.set('state_not_saved', fault === null ? [] : [fault], now())
     },
-    revoke: (thumbprint, reason) => {
-      const { revoked } = state.parts
-      if (thumbprint in revoked) return
-      state.change({ revoked: { ...revoked, [thumbprint]: { at: now(), reason } } })
-      state.saveNow()
+    revoke: (thumbprint, reason, heir) => {
+      const { revoked, promoted } = state.parts
+      // In one: between the two nobody could sign, and a process that ends there would leave it so.
+      state.change({
+        revoked: { [thumbprint]: { at: now(), reason }, ...revoked },
+        promoted: [...new Set([...promoted, ...(heir === null ? [] : [heir])])],
+      })
       gather()
       decide()
-    },
-    promote: thumbprint => {
-      state.change({ promoted: [...new Set([...state.parts.promoted, thumbprint])] })
       state.saveNow()
-      gather()
-      decide()
-    },
-    keep: work => {
-      state.change(work)
-      state.saveNow()
-      if (work.withdrawals !== undefined) {
-        gather()
-        decide()
-      }
       return state.fault() === null
     },
     learn: ({ created = {}, live = recorded }) => {
       recorded = live
-      state.date(created)
+      replica.date(created)
       gather()
       decide()
     },
     isAwaiting: () => isAwaiting(situation()),
+    standings: () => standings(replica.id(), replica.others(), state.parts, now()),
     situation,
     state: state.whole,
     alarms: alarms.list,
@@ -256,31 +287,4 @@ const unwatched = (situation: Situation): Situation => ({
 function choiceIn(hand: Hand | null, facts: readonly KeyFacts[]): Choice | null {
   const key = facts.find(({ thumbprint }) => thumbprint === hand?.key.thumbprint)
   return hand && key ? { key, because: hand.because } : null
-}
-
-const hasNews = (
-  before: ReturnType<typeof afterAttempt>,
-  after: ReturnType<typeof afterAttempt>,
-  thumbprint: string,
-): boolean =>
-  before.inUse !== after.inUse ||
-  before.fallback !== after.fallback ||
-  before.refused?.times !== after.refused?.times ||
-  (before.accepted[thumbprint] === undefined) !== (after.accepted[thumbprint] === undefined) ||
-  before.asked[thumbprint]?.hasAnswered !== after.asked[thumbprint]?.hasAnswered
-
-function switchesBetween(
-  before: ReadonlyMap<string, Hand | null>,
-  next: ReadonlyMap<string, Hand | null>,
-): Map<string, { count: number; first: string; because: Because }> {
-  const switches = new Map<string, { count: number; first: string; because: Because }>()
-  for (const [id, hand] of next) {
-    const last = before.get(id)
-    // The first choice of all is no switch.
-    if (hand === null || !last || last.key.kid === hand.key.kid) continue
-    const { kid } = hand.key
-    const { count, first } = switches.get(kid) ?? { count: 0, first: id }
-    switches.set(kid, { first, count: count + 1, because: hand.because })
-  }
-  return switches
 }

@@ -1,8 +1,8 @@
 import type { Times } from '../../keys-pipeline/github/record.ts'
-import type { HeldKey, KeyRules } from './environment.ts'
+import type { Hand, HeldKey, KeyRules } from './environment.ts'
 import { type KeyFacts, NO_RECORD } from './key-facts.ts'
 import { type GuardSettings, provenAt } from './proof.ts'
-import type { Situation } from './rotation.ts'
+import type { Because, Situation } from './rotation.ts'
 import { isLive, sightingOf, type Watched } from './sightings.ts'
 import type { SigningKey } from './signing-keys.ts'
 import type { KeyState } from './state.ts'
@@ -90,4 +90,21 @@ export function isAwaiting({ keys, watched, settings, upstreams, now }: Situatio
       return at === null || at > now
     })
   })
+}
+
+/** By the kid that signs now, for how many upstreams another signed before, and the first of them. */
+export function switchesBetween(
+  before: ReadonlyMap<string, Hand | null>,
+  next: ReadonlyMap<string, Hand | null>,
+): Map<string, { count: number; first: string; because: Because }> {
+  const switches = new Map<string, { count: number; first: string; because: Because }>()
+  for (const [id, hand] of next) {
+    const last = before.get(id)
+    // The first choice of all is no switch.
+    if (hand === null || !last || last.key.kid === hand.key.kid) continue
+    const { kid } = hand.key
+    const { count, first } = switches.get(kid) ?? { count: 0, first: id }
+    switches.set(kid, { first, count: count + 1, because: hand.because })
+  }
+  return switches
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Alg } from '../../keys-pipeline/algorithms.ts'
 import { toPublicKey } from '../../keys-pipeline/jwk.ts'
 import { BrokerError } from '../errors.ts'
-import { replacePrivate } from '../files.ts'
+import { placePrivate } from '../files.ts'
 import type { Rotation } from './state.ts'
 
 /** Bits of an RSA key, as `keys generate` makes them. */
@@ -15,6 +15,14 @@ export type MakePair = (
   bits: number,
 ) => Promise<{ publicKey: KeyObject; privateKey: KeyObject }>
 
+interface Hand {
+  makePair: MakePair
+  /** Tells drafts of several brokers apart. */
+  writer: string
+  /** Rejects where somebody else is to make the key by now. */
+  mayWrite: () => Promise<void>
+}
+
 /** Where private keys of an environment lie, and what the files are encrypted with. */
 export interface KeyPlace {
   folder: string
@@ -23,17 +31,19 @@ export interface KeyPlace {
 
 /**
  * Makes the private key of a rotation as a file of its folder, 0600, and returns its thumbprint. The name of the file
- * is the rotation's, by which `findMade` finds it again after an end in between. Where the files of the folder have a
- * passphrase, so has this one.
+ * is the rotation's, by which `findMade` finds it again after an end in between: one that somebody else has made
+ * meanwhile is kept, and it is the key. Where the files of the folder have a passphrase, so has this one.
  *
- * Refused: `private_key_needed` where the folder cannot be written, or an encrypted file could not say for which
+ * Refused: what `mayWrite` rejects with; `private_key_needed` where the folder cannot be written, or an encrypted file could not say for which
  * algorithm it is, and somebody else must put a key there; `file_not_written`.
  */
 export async function makeKey(
-  { folder, passphrase }: KeyPlace,
+  place: KeyPlace,
   { id, alg }: Pick<Rotation, 'id' | 'alg'>,
-  makePair: MakePair,
+  { makePair, writer, mayWrite }: Hand,
 ): Promise<string> {
+  const { folder, passphrase } = place
+  const draft = `.lockstep-draft${writer && `-${writer}`}.private`
   const [plain, sealed] = filesFor(folder, id)
   const { publicKey, privateKey } = await makePair(alg, RSA_BITS)
   const material = publicKey.export({ format: 'jwk' })
@@ -41,14 +51,16 @@ export async function makeKey(
   if (key === null) throw new Error('a key that was made for an algorithm fits it')
   if (passphrase === null) {
     const secret = { ...key.jwk, ...privateKey.export({ format: 'jwk' }) }
-    writeWhole(folder, plain, `${JSON.stringify(secret, null, 2)}\n`)
-    return key.thumbprint
+    await mayWrite()
+    writeWhole(folder, { file: plain, draft }, `${JSON.stringify(secret, null, 2)}\n`)
+    return findMade(place, id) ?? key.thumbprint
   }
   if (toPublicKey(material, sealed).key?.jwk.alg !== alg)
     throw new BrokerError('private_key_needed', { folder, reason: 'passphrase' })
   const how = { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase } as const
-  writeWhole(folder, sealed, privateKey.export(how).toString())
-  return key.thumbprint
+  await mayWrite()
+  writeWhole(folder, { file: sealed, draft }, privateKey.export(how).toString())
+  return findMade(place, id) ?? key.thumbprint
 }
 
 /** A JWK, or an encrypted PEM. */
@@ -83,9 +95,13 @@ function publicIn(text: string, passphrase: string | null): Record<string, unkno
 const CLOSED = new Set(['EACCES', 'EPERM', 'EROFS'])
 
 /** Whole or not at all. A name that begins with a dot is no key to whoever reads the folder. */
-function writeWhole(folder: string, file: string, text: string): void {
+function writeWhole(
+  folder: string,
+  { file, draft }: { file: string; draft: string },
+  text: string,
+): void {
   try {
-    replacePrivate(file, text, join(folder, '.lockstep-draft.private'))
+    placePrivate(file, text, join(folder, draft))
   } catch (error) {
     const { code: reason = 'unknown' } = error as NodeJS.ErrnoException
     if (CLOSED.has(reason)) throw new BrokerError('private_key_needed', { folder, reason })

@@ -1,10 +1,11 @@
 import type { Alg } from '../../keys-pipeline/algorithms.ts'
 import type { Environment } from '../../keys-pipeline/key-set.ts'
-import { BrokerError } from '../errors.ts'
+import { asBrokerError, BrokerError } from '../errors.ts'
 import type { Log } from './alarms.ts'
 import type { EnvironmentKeys } from './environment.ts'
 import type { KeyFacts } from './key-facts.ts'
 import { guardOf } from './proof.ts'
+import { type Acknowledgement, acknowledgements } from './replicas.ts'
 import { isLive } from './sightings.ts'
 import type { Rotation } from './state.ts'
 import { linesOf, type RotationRules, wish } from './wishes.ts'
@@ -25,6 +26,10 @@ export interface Revoked {
   at: number
   /** It is kept, so that a restart does not forget it. */
   isSaved: boolean
+  /** Which of the brokers that share a store will not sign with it, as far as they have said; none where none is shared. */
+  replicas: readonly Acknowledgement[]
+  /** Why the other brokers could not be told; null where they are. */
+  untold: string | null
   /** The standbys that sign from now on, by kid. */
   promoted: readonly string[]
   begun: readonly Pick<Rotation, 'alg' | 'role'>[]
@@ -50,10 +55,10 @@ export interface Begun {
 
 /** What an operator may order. */
 export interface Orders {
-  /** A new key for each line in use, or for one; one that is under way is not begun again. Refused: `environment_unknown`, `rotation_unwatched`. */
-  rotate: (environment: string, alg: Alg | null) => Begun[]
+  /** A new key for each line in use, or for one; one that is under way is not begun again. Refused: `environment_unknown`, `rotation_unwatched`, what `keep` refuses. */
+  rotate: (environment: string, alg: Alg | null) => Promise<Begun[]>
   /** The key signs nothing more, from the next signature on. Refused: `key_unknown`, `reason_unusable`. */
-  revoke: (kid: string, reason: string) => Revoked
+  revoke: (kid: string, reason: string) => Promise<Revoked>
   /** The word of a key that stays that this one has stopped signing. Refused: `key_unknown`, `key_needed`, `releaser_missing`. */
   release: (kid: string) => Promise<{ environment: Environment; kid: string; release: string }>
 }
@@ -72,38 +77,46 @@ export function openOrders(ports: Ports): Orders {
     throw new BrokerError('key_unknown')
   }
   return {
-    rotate: (name, alg) => {
+    rotate: async (name, alg) => {
       const found = [...environments()].find(([environment]) => environment === name)
       if (!found) throw new BrokerError('environment_unknown')
       const [environment, keys] = found
       if (keys.state().url === null) throw new BrokerError('rotation_unwatched')
-      const before = keys.state().rotations
       const lines = alg === null ? linesOf(keys.situation()) : [alg]
-      const begun = lines.map(line => {
-        const open = before.find(each => each.alg === line && each.role === 'signer')
-        const what = { alg: line, role: 'signer', because: 'command' } as const
-        return open
-          ? { did: 'under_way' as const, rotation: open }
-          : { did: 'begun' as const, rotation: wish(what, keys.situation(), newId) }
-      })
-      const added = begun.filter(({ did }) => did === 'begun').map(({ rotation }) => rotation)
-      if (!keys.keep({ rotations: [...before, ...added] })) throw notSaved()
-      if (added.length > 0) log.info({ environment, algs: lines }, 'rotation asked for')
+      let begun: Begun[] = []
+      await keys.keep(({ rotations }) => {
+        const wishes = lines.map(line => {
+          const open = rotations.find(each => each.alg === line && each.role === 'signer')
+          const what = { alg: line, role: 'signer', because: 'command' } as const
+          return { isOpen: open !== undefined, wished: open ?? wish(what, keys.situation(), newId) }
+        })
+        begun = wishes.map(({ isOpen, wished: { id, alg: line } }) => ({
+          ...{ id, alg: line, did: isOpen ? 'under_way' : 'begun' },
+        }))
+        const added = wishes.filter(({ isOpen }) => !isOpen).map(({ wished }) => wished)
+        return { rotations: [...rotations, ...added] }
+      }, 'anyone')
+      if (begun.some(({ did }) => did === 'begun'))
+        log.info({ environment, algs: lines }, 'rotation asked for')
       hurry(environment)
-      return begun.map(({ did, rotation: { id, alg: line } }) => ({ id, alg: line, did }))
+      return begun
     },
-    revoke: (name, reason) => {
+    revoke: async (name, reason) => {
       const { environment, keys, key } = find(name)
       judgeReason(key, reason)
-      keys.revoke(key.thumbprint, reason)
-      const promoted = promoteFor(key, keys)
-      const { isSaved, begun } = replace(key, keys, rules(), newId)
+      const isFirst = key.revokedAt === null
+      const heir = heirOf(key, keys)
+      const isSaved = keys.revoke(key.thumbprint, reason, heir?.thumbprint ?? null)
+      const promoted = heir === null ? [] : [heir.kid]
+      const { begun, untold } = await replace(key, keys, rules(), newId)
       const at = keys.state().revoked[key.thumbprint]?.at ?? keys.situation().now
-      log.error({ environment, kid: key.kid, promoted, isSaved }, 'key revoked')
+      if (isFirst || promoted.length > 0)
+        log.error({ environment, kid: key.kid, promoted, isSaved, untold }, 'key revoked')
       hurry(environment)
-      const { watched } = keys.situation()
+      const { watched, now } = keys.situation()
       return {
-        ...{ environment, kid: key.kid, at, isSaved, promoted, begun },
+        ...{ environment, kid: key.kid, at, isSaved, untold, promoted, begun },
+        replicas: acknowledgements(keys.others(), key.thumbprint, now),
         isLive: isLive(watched, key.thumbprint),
         upstreams: trustIn(key, keys),
       }
@@ -120,63 +133,70 @@ export function openOrders(ports: Ports): Orders {
           ...(until > 0 && { until: new Date(until).toISOString() }),
         })
       }
-      const { release } = await withdrawalOf(key, keys)
+      const { release } = await withdrawalOf(key, keys, 'anyone')
       if (release === null) throw new BrokerError('releaser_missing', { kid: key.kid })
       return { environment, kid: key.kid, release }
     },
   }
 }
 
-const notSaved = (): BrokerError =>
-  new BrokerError('file_not_written', { reason: 'state_not_saved' })
-
-const signersOf = ({ alg }: KeyFacts, keys: EnvironmentKeys): KeyFacts[] =>
+const usableBeside = ({ alg, thumbprint }: KeyFacts, keys: EnvironmentKeys): KeyFacts[] =>
   keys
     .situation()
     .keys.filter(
-      each => each.alg === alg && each.isHere && each.revokedAt === null && !each.isReleased,
+      each =>
+        each.alg === alg &&
+        each.thumbprint !== thumbprint &&
+        each.isHere &&
+        each.revokedAt === null &&
+        !each.isReleased,
     )
 
-/** Where no other key of the line is live and may sign, the standby does: the one that has been live longest. */
-function promoteFor(key: KeyFacts, keys: EnvironmentKeys): string[] {
+/** Where no other key of the line is live and may sign, the standby is to: the one that has been live longest. */
+function heirOf(key: KeyFacts, keys: EnvironmentKeys): KeyFacts | null {
   const { sightings } = keys.situation().watched
   const since = ({ thumbprint }: KeyFacts): number =>
     sightings[thumbprint]?.liveSince ?? Number.POSITIVE_INFINITY
-  const usable = signersOf(key, keys)
-  if (key.role === 'standby') return []
-  if (usable.some(each => each.role === 'signer' && Number.isFinite(since(each)))) return []
-  const [standby] = usable
-    .filter(({ role }) => role === 'standby')
-    .sort((a, b) => (since(a) < since(b) ? -1 : 1))
-  if (!standby) return []
-  keys.promote(standby.thumbprint)
-  return [standby.kid]
+  if (key.role === 'standby') return null
+  const others = usableBeside(key, keys)
+  if (others.some(each => each.role === 'signer' && Number.isFinite(since(each)))) return null
+  const standbys = others.filter(({ role }) => role === 'standby')
+  return standbys.sort((a, b) => (since(a) < since(b) ? -1 : 1))[0] ?? null
 }
 
-/** What the line lacks now is begun at once. */
-function replace(
+/** What the line lacks now is begun at once, and all the other brokers know of it. */
+async function replace(
   key: KeyFacts,
   keys: EnvironmentKeys,
   { standby }: RotationRules,
   newId: () => string,
-): { isSaved: boolean; begun: Rotation[] } {
+): Promise<{ begun: readonly Rotation[]; untold: string | null }> {
   const situation = keys.situation()
-  const { rotations, url } = keys.state()
-  const left = signersOf(key, keys)
-  const lacks = (role: Rotation['role']): boolean =>
+  const { url } = keys.state()
+  const left = usableBeside(key, keys)
+  const lacks = (role: Rotation['role'], rotations: readonly Rotation[]): boolean =>
     !left.some(each => each.role === role) &&
     !rotations.some(
       each => each.alg === key.alg && each.role === role && each.made !== key.thumbprint,
     )
-  const roles: Rotation['role'][] = [
-    ...(lacks('signer') ? ['signer' as const] : []),
-    ...(standby && lacks('standby') ? ['standby' as const] : []),
-  ]
-  const begun = (url === null ? [] : roles).map(role =>
-    wish({ alg: key.alg, role, because: 'revocation' }, situation, newId),
-  )
-  const others = rotations.filter(({ made }) => made !== key.thumbprint)
-  return { isSaved: keys.keep({ rotations: [...others, ...begun] }), begun }
+  const roles: Rotation['role'][] = url === null ? [] : standby ? ['signer', 'standby'] : ['signer']
+  let begun: Rotation[] = []
+  try {
+    await keys.keep(({ rotations }) => {
+      begun = roles
+        .filter(role => lacks(role, rotations))
+        .map(role => wish({ alg: key.alg, role, because: 'revocation' }, situation, newId))
+      const others = rotations.filter(({ made }) => made !== key.thumbprint)
+      return { rotations: [...others, ...begun] }
+    }, 'anyone')
+    return { begun, untold: null }
+  } catch (error) {
+    const { code, facts } = asBrokerError(error)
+    // Where nothing is shared it is begun all the same, and that it is not saved is said already.
+    return code === 'store_unwritable'
+      ? { begun: [], untold: `${facts['reason']}` }
+      : { begun, untold: null }
+  }
 }
 
 function trustIn(key: KeyFacts, keys: EnvironmentKeys): Trust[] {

@@ -5,6 +5,7 @@ import type { EnvironmentKeys } from './environment.ts'
 import { type KeyStateName, type KeyStatus, keyStates, WAITS, type Wait } from './key-states.ts'
 import type { Note } from './notes.ts'
 import type { Plan, Step } from './plan.ts'
+import type { Standing } from './replicas.ts'
 import { marksOf, nextOf } from './road.ts'
 import type { Rotation } from './state.ts'
 import { planFor } from './withdraw.ts'
@@ -20,12 +21,24 @@ export interface KeyOverview {
   /** What should not be, the gravest first. */
   alarms: { code: AlarmCode; says: string; since: string; about: readonly string[] }[]
   keys: KeyLine[]
+  /** The brokers that share the store; none where none is shared. */
+  replicas: ReplicaLine[]
   rotations: (Pick<Rotation, 'id' | 'alg' | 'role' | 'because' | 'proposal'> & {
     asked: string
     kid: string | null
   })[]
   /** What is to be done next. */
   steps: StepLine[]
+}
+
+export interface ReplicaLine {
+  id: string
+  is: Standing['is']
+  heardAt: string
+  /** It carries rotations on. */
+  rotates: boolean
+  /** Kids of keys that were revoked, of which it has not acknowledged that. */
+  lacks: string[]
 }
 
 export interface KeyLine {
@@ -79,6 +92,8 @@ export function overviewOf(
     const plan = planFor(keys)
     const { watched } = plan.situation
     const kids = new Map(plan.situation.keys.map(({ thumbprint, kid }) => [thumbprint, kid]))
+    const kidOf = (thumbprint: string): string => kids.get(thumbprint) ?? thumbprint
+    const holder = keys.holder()
     return {
       ...{ environment, jwksUrl: url },
       ...{ lastRound: isoOrNull(watched.lastRound), lastTold: isoOrNull(watched.lastTold) },
@@ -89,9 +104,12 @@ export function overviewOf(
         ...lineOf(status, plan, ports.every),
         lastSigned: isoOrNull(lastSigned[status.key.thumbprint]),
       })),
+      replicas: keys.standings().map(({ id, is, heardAt, lacks }) => ({
+        ...{ id, is, heardAt: iso(heardAt), rotates: id === holder, lacks: lacks.map(kidOf) },
+      })),
       rotations: rotations.map(({ id, alg, role, because, proposal, asked, made }) => ({
         ...{ id, alg, role, because, proposal, asked: iso(asked) },
-        kid: made === null ? null : (kids.get(made) ?? made),
+        kid: made === null ? null : kidOf(made),
       })),
       steps: ports.steps(environment).map(step => stepOf(step, environment, ports)),
     }

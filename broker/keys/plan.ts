@@ -54,21 +54,24 @@ export function planSteps(plan: Plan): Step[] {
       steps.push({ do: 'ask', upstream: id, key: choice.key })
   }
   const live = keys.filter(key => isLive(watched, key.thumbprint))
-  for (const key of live) {
-    if (mayGo(key, live, plan)) steps.push(withdrawal(key))
-    else if (plan.withdrawing.includes(key.thumbprint) && isNeeded(key, plan))
-      steps.unshift({ do: 'keep', key })
-  }
+  const leaving = live.filter(key => mayGo(key, live, plan))
+  for (const key of leaving.filter(({ revokedAt }) => revokedAt === null))
+    steps.push({ do: 'withdraw', key, emergency: false })
   for (const key of keys)
     if (key.isHere && hasGone(key, watched) && isReplaced(key, plan))
       steps.push({ do: 'archive', key })
-  return steps
+  const overtaken = live.filter(
+    key =>
+      !leaving.includes(key) && plan.withdrawing.includes(key.thumbprint) && isNeeded(key, plan),
+  )
+  return [
+    ...overtaken.map((key): Step => ({ do: 'keep', key })),
+    ...leaving
+      .filter(({ revokedAt }) => revokedAt !== null)
+      .map((key): Step => ({ do: 'withdraw', key, emergency: true })),
+    ...steps,
+  ]
 }
-
-const withdrawal = (key: KeyFacts): Step => ({
-  ...{ do: 'withdraw', key },
-  emergency: key.revokedAt !== null,
-})
 
 /** The last key is never withdrawn, though it be revoked. */
 function mayGo(key: KeyFacts, live: readonly KeyFacts[], plan: Plan): boolean {

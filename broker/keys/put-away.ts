@@ -24,6 +24,8 @@ export function putAway(file: string): string | null {
     return target
   } catch (error) {
     const { code: reason = 'unknown' } = error as NodeJS.ErrnoException
+    // Another broker that has the folder too was first.
+    if (reason === 'ENOENT' && !existsSync(file)) return null
     throw new BrokerError('file_not_written', { file: folder, reason })
   }
 }

@@ -43,6 +43,14 @@ export function afterAttempt(record: KeyRecord, { thumbprint, at, outcome }: Att
   return { ...next, refused: null, fallback: { from: thumbprint, until: at + delay, delay } }
 }
 
+/** Whether an attempt told more than another time of the same. */
+export const hasNews = (before: KeyRecord, after: KeyRecord, thumbprint: string): boolean =>
+  before.inUse !== after.inUse ||
+  before.fallback !== after.fallback ||
+  before.refused?.times !== after.refused?.times ||
+  (before.accepted[thumbprint] === undefined) !== (after.accepted[thumbprint] === undefined) ||
+  before.asked[thumbprint]?.hasAnswered !== after.asked[thumbprint]?.hasAnswered
+
 /** The thumbprint that the upstream accepted last, among those that may sign; null for none. */
 export function lastAccepted(
   { accepted }: KeyRecord,

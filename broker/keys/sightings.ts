@@ -34,7 +34,7 @@ export interface Watched {
   lastTold: number | null
   /** By thumbprint. */
   sightings: Readonly<Record<string, Sighting>>
-  /** Lives that were served, each with the first and the last time. */
+  /** Lives that were served, each with the first time and the last at which it may have been. */
   lives: readonly (Life & { first: number; last: number })[]
 }
 
@@ -66,7 +66,10 @@ export function afterRound(watched: Watched, { at, looks }: Round): Watched {
   }
   return {
     ...{ began: watched.began ?? at, lastRound: at, lastTold: at, sightings },
-    lives: told.reduce((lives, { life }) => withLife(lives, life, at), kept(watched.lives, at)),
+    lives: told.reduce(
+      (lives, { life }) => withLife(lives, life, at),
+      kept(perhapsServed(watched, at), at),
+    ),
   }
 }
 
@@ -85,6 +88,10 @@ export const wasLive = (watched: Watched, thumbprint: string): boolean =>
 /** The last round could tell nothing, or there was none yet. */
 export const isBlind = ({ lastRound, lastTold }: Watched): boolean =>
   lastTold === null || lastTold !== lastRound
+
+/** What was served at the last round that could tell may have been served until just before this one: nobody looked between. */
+const perhapsServed = ({ lives, lastTold }: Watched, at: number): Watched['lives'] =>
+  lives.map(each => (each.last === lastTold ? { ...each, last: at - 1 } : each))
 
 /** A life counts for as long as a copy of then may be about, and a day beyond. */
 const kept = (lives: Watched['lives'], at: number): Watched['lives'] =>

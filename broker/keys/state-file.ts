@@ -72,6 +72,7 @@ const State = Type.Object({
   rotations: Type.Array(Rotation),
   proofs: By(Type.String()),
   withdrawals: Type.Array(Withdrawal),
+  shared: Type.Optional(Type.Object({ id: Name, revision: Type.Integer({ minimum: 0 }) })),
 })
 
 /** What a file holds. A later Lockstep may add members; one that means something else has another version. */

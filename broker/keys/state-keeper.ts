@@ -17,6 +17,8 @@ export interface OpenState {
   readonly parts: Readonly<Parts>
   /** By upstream id. */
   readonly records: ReadonlyMap<string, KeyRecord>
+  /** By thumbprint, in milliseconds since the epoch. */
+  readonly lastSigned: ReadonlyMap<string, number>
   /** Before a signature. One that a kill could make forgotten is saved before this returns. */
   signing: (thumbprint: string) => void
   /** `isNews`: more than another time of the same. */
@@ -85,6 +87,7 @@ export function openState({ load, save }: Drawer, clock: Clock): OpenState {
       return parts
     },
     records,
+    lastSigned,
     signing: thumbprint => {
       const at = now()
       lastSigned.set(thumbprint, at)

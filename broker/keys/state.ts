@@ -25,6 +25,8 @@ export interface KeyState {
   /** By thumbprint, the proofs of possession with which keys are proposed. */
   proofs: Readonly<Record<string, string>>
   withdrawals: readonly Withdrawal[]
+  /** The name of this replica, and which change of what is under way it has; not there where nothing was ever shared. */
+  shared?: { id: string; revision: number }
 }
 
 /** A key that is to come, from the wish to the end of what it replaces. */

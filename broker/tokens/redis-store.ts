@@ -1,5 +1,5 @@
 import { createClient, defineScript } from 'redis'
-import type { SharedStore } from './shared-store.ts'
+import type { SharedSheets, SharedStore } from './shared-store.ts'
 
 export interface RedisSettings {
   url: string
@@ -16,7 +16,7 @@ interface Ports {
   onBack: () => void
 }
 
-export interface RedisStore extends SharedStore {
+export interface RedisStore extends SharedStore, SharedSheets {
   /** Settles once there is a connection, or after a second without one. */
   opened: Promise<void>
   close: () => void
@@ -46,6 +46,20 @@ const unlock = defineScript({
   transformReply: (deleted: number) => deleted,
 })
 
+/** What somebody else has put meanwhile is never written over. */
+const replace = defineScript({
+  SCRIPT: `local held = redis.call('get', KEYS[1]) or ''
+if held ~= ARGV[1] then return 0 end
+redis.call('set', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1`,
+  NUMBER_OF_KEYS: 1,
+  parseCommand: (parser, key: string, before: string, value: string, life: number) => {
+    parser.pushKey(key)
+    parser.push(before, value, `${life}`)
+  },
+  transformReply: (put: number) => put === 1,
+})
+
 /**
  * A Valkey or Redis. Commands are refused at once while it is away, and each has a deadline of its own: the client's
  * ends when the command is written, and then waits for ever.
@@ -55,7 +69,7 @@ export function openRedis({ url, ca, prefix }: RedisSettings, ports: Ports): Red
   const state = { isAway: false, isClosed: false, misses: 0 }
   const client = createClient({
     url,
-    scripts: { unlock },
+    scripts: { unlock, replace },
     disableOfflineQueue: true,
     commandsQueueMaxLength: 1_000,
     maintNotifications: 'disabled',
@@ -130,6 +144,8 @@ export function openRedis({ url, ca, prefix }: RedisSettings, ports: Ports): Red
       }),
     put: async (key, value, life) =>
       void (await write(() => client.set(prefix + key, value, { PX: life }))),
+    replace: (key, before, value, life) =>
+      write(() => client.replace(prefix + key, before ?? '', value, life)),
     lock: (key, owner, life) =>
       write(async () => (await client.set(lockOf(key), owner, { NX: true, PX: life })) === 'OK'),
     unlock: async (key, owner) => void (await run(() => client.unlock(lockOf(key), owner))),

@@ -14,3 +14,9 @@ export interface SharedStore {
   /** Nothing happens where the lock is another's by now. */
   unlock: (key: string, owner: string) => Promise<void>
 }
+
+/** For what must not be lost where several write at the same moment. */
+export interface SharedSheets extends Pick<SharedStore, 'get'> {
+  /** Whether it was put: only where that value is there still, null for none. `life` in milliseconds. Rejects as the others. */
+  replace: (key: string, before: string | null, value: string, life: number) => Promise<boolean>
+}

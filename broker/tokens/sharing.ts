@@ -3,8 +3,9 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Clock } from '../clock.ts'
 import type { SharedCache } from '../shared-cache-config.ts'
 import { openRedis } from './redis-store.ts'
-import { sealWith } from './sealed.ts'
+import { type Seal, sealWith } from './sealed.ts'
 import { direct, type Share, shareThrough } from './shared-fetch.ts'
+import type { SharedSheets } from './shared-store.ts'
 
 interface Ports {
   clock: Clock
@@ -12,12 +13,19 @@ interface Ports {
   log: FastifyBaseLogger
 }
 
+/** The store that brokers share, and what seals what is in it. */
+export interface Shared {
+  store: SharedSheets
+  seal: Seal
+}
+
 /** What other brokers have; without a shared cache, nothing. */
 export function openSharing(
   sharedCache: SharedCache | null,
   { clock, wait, log }: Ports,
-): { share: Share; opened: Promise<void>; close: () => void } {
-  if (sharedCache === null) return { share: direct, opened: Promise.resolve(), close: () => {} }
+): { share: Share; shared: Shared | null; opened: Promise<void>; close: () => void } {
+  if (sharedCache === null)
+    return { share: direct, shared: null, opened: Promise.resolve(), close: () => {} }
   const store = openRedis(sharedCache, {
     wait,
     onAway: reason => log.warn({ reason }, 'shared cache is away: each broker asks for itself'),
@@ -25,5 +33,5 @@ export function openSharing(
   })
   const seal = sealWith(sharedCache.secrets, () => randomBytes(12))
   const share = shareThrough({ clock, wait, store, seal, newOwner: randomUUID })
-  return { share, opened: store.opened, close: store.close }
+  return { share, shared: { store, seal }, opened: store.opened, close: store.close }
 }

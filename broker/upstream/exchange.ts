@@ -43,6 +43,8 @@ const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 interface Ports {
   clock: Clock
   newJti: () => string
+  /** Before a key is chosen: whatever may forbid it is known when this returns. */
+  heed: (upstream: Upstream) => Promise<void>
   signerFor: (upstream: Upstream) => Signer
   /** Told before each signature. */
   onSigning: (upstream: Upstream, signer: Signer) => void
@@ -70,6 +72,7 @@ export function exchangeWith(ports: Ports): Exchange {
 /** One attempt at an EHR's token endpoint: sign, send, judge. There is no client_id beside the assertion (RFC 7521 §4.2). */
 export function presentWith(ports: Ports): Present {
   return async (upstream, grant, asked, deadline = upstream.deadline) => {
+    await ports.heed(upstream)
     const sentAt = ports.clock()
     const signer = ports.signerFor(upstream)
     ports.onSigning(upstream, signer)

@@ -154,6 +154,11 @@ const CASES: Record<string, { fires: Series; rests: Series }> = {
   ),
   LockstepRotationSlow: since('lockstep_rotation_since_timestamp_seconds', '', 4 * 86_400, 15),
   LockstepKeyNamedOtherwise: alarm('key_published_otherwise', 15),
+  LockstepRevocationUnheard: {
+    fires: { [up('lockstep_revocations_unacknowledged', 'environment="nonprod"')]: '0x28 1x30' },
+    rests: { [up('lockstep_revocations_unacknowledged', 'environment="nonprod"')]: '0x29 1x30' },
+  },
+  LockstepStoreAway: alarm('store_away', 5),
   LockstepStateNotSaved: alarm('state_not_saved', 5),
   LockstepFault: {
     fires: { [up(REQUESTS, 'service="billing",outcome="internal"')]: '_x25 1x30' },

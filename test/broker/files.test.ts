@@ -16,6 +16,7 @@ import {
   isPrivate,
   makeFolder,
   namesIn,
+  placePrivate,
   readText,
   readTextIfAny,
   removeFile,
@@ -140,4 +141,13 @@ test('what is private is its owner’s alone, and a draft that a kill has left i
   expect(readdirSync(folder)).toEqual(['file'])
   expect(readFileSync(join(folder, 'file'), 'utf8')).toBe('whole')
   expect(statSync(join(folder, 'file')).mode & 0o777).toBe(0o600)
+})
+
+test('of two that place a private file the first one’s stays, and neither leaves a draft', () => {
+  const [file, draft] = [join(folder, 'file'), join(folder, 'draft')]
+  placePrivate(file, 'first', draft)
+  placePrivate(file, 'second', `${draft}-2`)
+  expect(readdirSync(folder).filter(name => /file|draft/.test(name))).toEqual(['file'])
+  expect(readFileSync(file, 'utf8')).toBe('first')
+  expect(statSync(file).mode & 0o777).toBe(0o600)
 })

@@ -52,7 +52,7 @@ async function replicaOf({ folder, clock }: LaunchWorld): Promise<{
     audit: openAuditFile(config.audit.file, { sync: false }),
     log: pino({ enabled: false }),
     signers: (await loadSigners(config)).signers,
-    states: { drawerOf: () => ({ load: () => null, save: () => {} }) },
+    ...{ host: 'replica', states: { drawerOf: () => ({ load: () => null, save: () => {} }) } },
     traces: NO_TRACES,
   })
   if (launch === null) throw new Error('no launch listener')

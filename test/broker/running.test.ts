@@ -151,6 +151,7 @@ function writeConfig(folder: string, port = 8443, scraped = 9464): string {
     'tls.crt': identity.cert,
     'tls.key': identity.key,
   })
+  mountSecret(join(folder, 'etc', 'lockstep-shared'), { 'shared.secret': 'x'.repeat(32) })
   const path = join(folder, 'etc', 'lockstep', 'broker.yaml')
   writeFileSync(path, text)
   return path
@@ -201,7 +202,7 @@ describe('the manifests for Kubernetes', () => {
     })
     const written = container?.volumeMounts.filter(each => each.readOnly !== true)
     expect(written?.map(each => each.name)).toEqual(['audit', 'run'])
-    expect(volumes.flatMap(each => each.secret?.defaultMode ?? [])).toEqual([0o440, 0o440])
+    expect(volumes.flatMap(each => each.secret?.defaultMode ?? [])).toEqual([0o440, 0o440, 0o440])
   })
 
   test('the pod may take as long to end as the longest upstream', () => {

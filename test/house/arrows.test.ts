@@ -44,6 +44,7 @@ const PURE = [
     'key-states',
     'road',
     'known-keys',
+    'replicas',
   ].map(name => `broker/keys/${name}.ts`),
 ]
 /**
@@ -82,9 +83,15 @@ const ROOMS = [
 ].map(name => `broker/${name}`)
 
 /** The assembly: app.ts, and what it shares with the commands. */
-const ASSEMBLY = ['app', 'signers', 'examine-upstream', 'key-work', 'fhir-work', 'launch-work'].map(
-  name => `broker/${name}.ts`,
-)
+const ASSEMBLY = [
+  'app',
+  'signers',
+  'examine-upstream',
+  'key-work',
+  'fhir-work',
+  'launch-work',
+  'generations',
+].map(name => `broker/${name}.ts`)
 
 const roomOf = (file: string): string | undefined => ROOMS.find(room => file.startsWith(`${room}/`))
 

@@ -16,6 +16,8 @@ export interface ServerFault {
   at?: RegExp
   /** The request is carried out all the same: only the answer is lost. */
   isDone?: boolean
+  /** What else happens at that moment. */
+  meanwhile?: () => void
 }
 
 interface Issue extends Json {
@@ -140,6 +142,7 @@ export class GitHubServer {
       operation === null || (fault && !fault.isDone)
         ? notFound()
         : this.#carryOut(operation, url.searchParams, body ?? {})
+    fault?.meanwhile?.()
     if (fault) this.#fail(fault, operation, request, reply)
     else this.#send(answer, operation, url, reply)
   }

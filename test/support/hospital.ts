@@ -141,6 +141,7 @@ async function consult(
   const before = epic.log.length
   const connections = openConnections()
   const exchange = exchangeWith({
+    heed: async () => {},
     ...{ clock: clock.clock, newJti: randomUUID, signerFor: () => hospital.key },
     postFor: connections.postFor,
     ...{ onDate: () => {}, onSigning: () => {}, onAnswer: () => {} },

@@ -1,6 +1,7 @@
 /**
  * Loaded with `node --import`: kills the process before the Nth call (KILL_AT) by which keys-pipeline/, or what KILL_IN
- * names, changes the file system, or, with KILL_HALF=1, in the middle of its Nth write.
+ * names, changes the file system, or, with KILL_HALF=1, in the middle of its Nth write; or once a file whose path matches
+ * KILL_PATH, and its text KILL_TEXT, has been put in its place whole.
  */
 import { createRequire, syncBuiltinESMExports } from 'node:module'
 import process from 'node:process'
@@ -8,7 +9,7 @@ import process from 'node:process'
 type Call = (...args: unknown[]) => unknown
 
 const fs = createRequire(import.meta.url)('node:fs') as Record<string, Call>
-const { openSync, writeSync } = fs
+const { openSync, writeSync, readFileSync } = fs
 const at = Number(process.env['KILL_AT'])
 const half = process.env['KILL_HALF'] === '1'
 let calls = 0
@@ -19,6 +20,14 @@ function die(): never {
 }
 
 const ours = process.env['KILL_IN'] ?? '/keys-pipeline/'
+const { KILL_PATH: path, KILL_TEXT: text = '' } = process.env
+
+/** What was renamed or linked to there. */
+const isAwaited = (to: unknown): boolean =>
+  path !== undefined &&
+  new RegExp(path).test(String(to)) &&
+  new RegExp(text).test(String(readFileSync?.(to, 'utf8')))
+
 const isOurs = (): boolean => new Error().stack?.includes(ours) ?? false
 
 const changes = (name: string, args: unknown[]): boolean =>
@@ -35,7 +44,9 @@ function wrap(name: string, original: Call): Call {
       }
       die()
     }
-    return original(...args)
+    const result = original(...args)
+    if (['renameSync', 'linkSync'].includes(name) && isAwaited(args[1])) die()
+    return result
   }
 }
 

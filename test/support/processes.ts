@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
@@ -25,6 +26,8 @@ interface RunOptions {
   uid?: number
   /** Node's own options, before the script. */
   nodeOptions?: string[]
+  /** It can be told something: see `Running.tell`. */
+  hasChannel?: boolean
 }
 
 /** A script of ours, run to its end as a user would from `cwd`. */
@@ -67,17 +70,22 @@ export interface Running {
   stop: (signal?: NodeJS.Signals) => Promise<Finished>
 }
 
+export interface Listening extends Running {
+  /** Sends it a message, where it has a channel, and waits for the next that it sends; rejected where it ends before. */
+  tell: (message: object) => Promise<unknown>
+}
+
 /** A script of ours that goes on running; ready once its output matches. */
 export async function start(
   script: string,
   args: readonly string[],
   ready: RegExp,
-  { cwd = PROJECT, env = {}, uid, nodeOptions = [] }: RunOptions = {},
-): Promise<Running> {
+  { cwd = PROJECT, env = {}, uid, nodeOptions = [], hasChannel = false }: RunOptions = {},
+): Promise<Listening> {
   const child = spawn(process.execPath, [...nodeOptions, script, ...args], {
     cwd,
     env: { ...process.env, INIT_CWD: cwd, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(hasChannel ? (['ipc'] as const) : [])],
     ...(uid !== undefined && { uid, gid: uid }),
   })
   const written = { stdout: '', stderr: '' }
@@ -90,8 +98,8 @@ export async function start(
       written[name] += chunk.toString()
       if (ready.test(output())) done()
     }
-    child.stdout.on('data', look('stdout'))
-    child.stderr.on('data', look('stderr'))
+    child.stdout?.on('data', look('stdout'))
+    child.stderr?.on('data', look('stderr'))
     void ended.then(({ code }) =>
       fail(new Error(`${script} ended with ${code} before it was ready:\n${output()}`)),
     )
@@ -99,6 +107,14 @@ export async function start(
   return {
     output,
     signal: signal => void child.kill(signal),
+    tell: message => {
+      const answer = once(child, 'message').then(([said]) => said)
+      child.send(message, () => {})
+      return Promise.race([
+        answer,
+        ended.then(({ code }) => Promise.reject(new Error(`${script} ended with ${code}`))),
+      ])
+    },
     stop: signal => stopChild(child, ended, signal),
   }
 }

@@ -54,7 +54,7 @@ const connections = openConnections()
 const present = presentWith({
   ...{ clock, newJti: randomUUID, postFor: connections.postFor },
   signerFor: ({ alg }) => ({ kid: 'kid', thumbprint: 'kid', alg, signJwt: async () => 'a.b.c' }),
-  ...{ onSigning: () => {}, onAnswer: () => {}, onDate: () => {} },
+  ...{ heed: async () => {}, onSigning: () => {}, onAnswer: () => {}, onDate: () => {} },
 })
 const target = launchTarget({
   upstream: upstream({

@@ -1,5 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Board } from '../../broker/keys/board.ts'
 import { type Controller, openController } from '../../broker/keys/controller.ts'
 import { type EnvironmentKeys, openEnvironment } from '../../broker/keys/environment.ts'
 import type { UpstreamFacts } from '../../broker/keys/key-facts.ts'
@@ -35,6 +38,9 @@ export interface EngineOptions {
   makePair?: MakePair
   /** The watch has not looked yet. */
   isBlind?: boolean
+  /** What it shares with others, and its folder of what was seen and signed. */
+  board?: Board
+  state?: string
 }
 
 /** Rotations of one environment with real keys, files and pull requests, whose time, people and hospitals are played. */
@@ -61,7 +67,10 @@ export interface Engine {
 export function openEngine(options: EngineOptions): Engine {
   const { folder, clock, publisher, published } = options
   const rules: RotationRules = { every: null, standby: false, ...options.rules }
-  const states = openStateFolder(join(folder, 'state'), { now: clock.now, onSetAside: () => {} })
+  const states = openStateFolder(join(folder, options.state ?? 'state'), {
+    now: clock.now,
+    onSetAside: () => {},
+  })
   const told: Engine['told'] = []
   const log = (level: string) => (facts: object, message: string) =>
     void told.push({ level, facts: { ...facts }, message })
@@ -69,6 +78,10 @@ export function openEngine(options: EngineOptions): Engine {
   const keys = openEnvironment({
     ...{ name: 'nonprod', clock: clock.clock, log: logs, past: () => null, onSwitched: () => {} },
     drawer: states.drawerOf('nonprod'),
+    ...{ board: options.board ?? null, wait: milliseconds => wait(milliseconds) },
+    chance: Math.random,
+    owner: `${options.state ?? 'one'}-${randomUUID()}`,
+    newName: () => `${options.state ?? 'one'}-${randomUUID()}`,
   })
   let made = 0
   const ports = {

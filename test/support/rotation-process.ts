@@ -41,7 +41,7 @@ const engine = openEngine({
   ),
 })
 const { keys, orders, tick, codes } = engine
-if (order === 'rotate' && keys.state().rotations.length === 0) orders.rotate('nonprod', null)
+if (order === 'rotate' && keys.state().rotations.length === 0) await orders.rotate('nonprod', null)
 await tick(6)
 engine.stop()
 process.stdout.write(`${JSON.stringify({ requests, codes: codes() })}\n`)

@@ -99,7 +99,7 @@ export function prove(room: RotationRoom, github: GitHubServer): void {
 
 /** From the order to where the new key signs everywhere. */
 export async function switchOver(room: RotationRoom, github: GitHubServer): Promise<void> {
-  room.orders.rotate('nonprod', null)
+  await room.orders.rotate('nonprod', null)
   await room.tick(2)
   prove(room, github)
   await room.tick(3)

@@ -57,7 +57,7 @@ export const keyStatus = (parts: Partial<KeyLine> = {}): KeyLine => ({
 export const environmentStatus = (parts: Partial<KeyOverview> = {}): KeyOverview => ({
   ...{ environment: 'production', jwksUrl: 'https://keys.example.com/jwks.json' },
   ...{ lastRound: '2026-11-25T11:59:00.000Z', lastTold: '2026-11-25T11:59:00.000Z' },
-  ...{ alarms: [], keys: [], rotations: [], steps: [] },
+  ...{ alarms: [], keys: [], replicas: [], rotations: [], steps: [] },
   ...parts,
 })
 
@@ -72,7 +72,7 @@ export const NO_KEYS: KeyRoutes = {
   overview: () => [],
   record: async () => {},
   orders: {
-    rotate: () => [],
+    rotate: async () => [],
     revoke: () => {
       throw new Error('not here')
     },

@@ -37,6 +37,7 @@ export function openStory(ehr: TellingEhr, clock: Clock): Story {
   const chance = () => 0.5
   const wait = async () => {}
   const exchange = exchangeWith({
+    heed: async () => {},
     clock,
     newJti: () => 'jti',
     signerFor: ({ alg }) => ({

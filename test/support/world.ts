@@ -132,6 +132,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     log: pino(stream),
     signers,
     states,
+    host: 'test',
     traces: options.traces ?? NO_TRACES,
   })
   const undocumented = config.listen.docs ? holdToDocument(app) : () => []

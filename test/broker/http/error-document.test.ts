@@ -17,7 +17,7 @@ const LISTENER =
   /^broker\/(http|access|tokens|upstream|keys|launch)\/|^broker\/((issue|report)-token|exchange-connection|redeem-code)/
 const NOT_ITS =
   /http\/(admin|key-routes|order-scope|launch-)|upstream\/(discovery|fhir-)|keys\/(state-file|put-away)|launch\/(answer|finish|front|id-token|issuers|logins)/
-const ROTATION = /keys\/(carry-out|make-key|orders|publish|withdraw)/
+const ROTATION = /keys\/(carry-out|make-key|orders|publish|replica|withdraw)/
 const named = sourceFiles()
   .filter(file => LISTENER.test(file) && !NOT_ITS.test(file) && !ROTATION.test(file))
   .filter(file => !file.endsWith('error-document.ts'))

@@ -8,7 +8,7 @@ import { NO_FHIR, NO_KEYS, statusWith } from '../../support/status.ts'
 
 const REVOKED: Revoked = {
   ...{ environment: 'nonprod', kid: 'known', at: 0, isSaved: true, isLive: false },
-  ...{ promoted: [], begun: [], upstreams: [] },
+  ...{ promoted: [], begun: [], upstreams: [], replicas: [], untold: null },
 }
 const TOKEN = 'an-operator-token-of-some-length-1'
 
@@ -29,11 +29,11 @@ function admin(token: string | null = null, { isFull = false } = {}) {
       },
       orders: {
         ...NO_KEYS.orders,
-        rotate: (...order) => {
+        rotate: async (...order) => {
           ordered.push(order)
           return []
         },
-        revoke: (kid, reason) => {
+        revoke: async (kid, reason) => {
           if (reason === 'unusable') throw new BrokerError('reason_unusable')
           if (kid === 'k') throw new BrokerError('key_unknown', { kid })
           return REVOKED

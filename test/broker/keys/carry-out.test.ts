@@ -52,7 +52,7 @@ test('a standby whose folder is not named waits for somebody to name it', async 
 test('a key that was made before is recorded, and no other is made', async () => {
   const room = settledRoom({ github: server() })
   const step: Step = { do: 'make', rotation: rotation('signer') }
-  room.keys.keep({ rotations: [step.rotation] })
+  await room.keys.keep(() => ({ rotations: [step.rotation] }), 'anyone')
   let made = 0
   const counting = ports(room, {
     makePair: (...wanted) => {
@@ -62,14 +62,14 @@ test('a key that was made before is recorded, and no other is made', async () =>
   })
   await carryOut(step, 'nonprod', room.keys, counting)
   const [before] = room.keys.state().rotations
-  room.keys.keep({ rotations: [step.rotation] })
+  await room.keys.keep(() => ({ rotations: [step.rotation] }), 'anyone')
   await carryOut(step, 'nonprod', room.keys, counting)
   expect([made, room.keys.state().rotations]).toEqual([1, [before]])
 })
 
 test('what a step found is not taken for done where it cannot be kept', async () => {
   const room = settledRoom({ github: server() })
-  room.keys.keep({ rotations: [rotation('signer')] })
+  await room.keys.keep(() => ({ rotations: [rotation('signer')] }), 'anyone')
   rmSync(join(room.folder, 'state'), { recursive: true })
   const step: Step = { do: 'make', rotation: rotation('signer') }
   await expect(carryOut(step, 'nonprod', room.keys, ports(room))).rejects.toMatchObject({

@@ -17,6 +17,7 @@ const RULES = {
 function desk() {
   const clock = movedClock()
   return openDesk({
+    ...{ boardOf: () => null, wait: async () => {}, chance: () => 0, newName: () => 'one' },
     ...{ clock: clock.clock, log: quiet, past: () => null, onSwitched: () => {} },
     drawerOf: () => ({ load: () => null, save: () => {} }),
   })
@@ -43,16 +44,19 @@ test('a request whose upstream is gone ends with the key that it began with', ()
 
 describe('but not once that key', () => {
   const withdrawal = { thumbprint: 'print-first', at: 0, reason: 'replaced', proposal: null }
-  test.each<[string, (keys: EnvironmentKeys) => void]>([
-    ['is revoked', keys => keys.revoke('print-first', 'lost')],
-    ['is released', keys => keys.keep({ withdrawals: [{ ...withdrawal, release: 'a.b.c' }] })],
-  ])('%s', (_, end) => {
+  test.each<[string, (keys: EnvironmentKeys) => unknown]>([
+    ['is revoked', keys => keys.revoke('print-first', 'lost', null)],
+    [
+      'is released',
+      keys => keys.keep(() => ({ withdrawals: [{ ...withdrawal, release: 'a.b.c' }] }), 'anyone'),
+    ],
+  ])('%s', async (_, end) => {
     const made = desk()
     const before = upstream()
     made.take(generation('first', [before]))
     made.take(generation('second', []))
     const keys = made.environments().get('nonprod')
-    if (keys) end(keys)
+    if (keys) await end(keys)
     expect(() => made.signerFor(before)).toThrow(BrokerError)
   })
 })

@@ -37,6 +37,7 @@ function room(
   let switches = 0
   const keys = openEnvironment({
     ...{ name: 'nonprod', clock: clock.clock },
+    ...{ board: null, wait: async () => {}, chance: () => 0, owner: 'one', newName: () => 'two' },
     log: { info: log('info'), warn: log('warn'), error: log('error') },
     drawer: {
       load: () => structuredClone(drawer.saved),
@@ -184,7 +185,7 @@ test('a key that is refused twice while another was accepted is left for that on
 test('a revoked key signs nothing from the same moment, and nothing ever again', () => {
   const made = settled()
   take(made, { held: [OLD, NEW] })
-  made.keys.revoke('print-old', 'lost')
+  made.keys.revoke('print-old', 'lost', null)
   expect(made.signs()?.[0]).toBe('new')
   expect(made.drawer.saved?.state.revoked).toMatchObject({ 'print-old': { reason: 'lost' } })
   const again = room(made.drawer, made.clock)
@@ -200,7 +201,7 @@ test('a standby signs for nobody until it is promoted', () => {
     rules: { ...RULES, liveSince: new Map([['standby', { at: 0 }]]) },
   })
   expect(made.signs()?.[0]).toBe('old')
-  made.keys.promote('print-standby')
+  made.keys.revoke('print-old', 'lost', 'print-standby')
   expect(made.signs()).toEqual(['standby', 'newest'])
 })
 
@@ -257,7 +258,7 @@ describe('an alarm rings', () => {
     const made = settled()
     take(made, { held: [OLD, NEW] })
     made.see('old', 'new')
-    made.keys.revoke('print-old', 'lost')
+    made.keys.revoke('print-old', 'lost', null)
     expect(made.alarms()).toContain('revoked_live')
   })
 
@@ -284,18 +285,17 @@ test('it waits for a key that is here to be live and proven, and for a revoked o
   expect(made.keys.isAwaiting()).toBe(true)
   made.clock.advance(60)
   expect(made.keys.isAwaiting()).toBe(false)
-  made.keys.revoke('print-old', 'lost')
+  made.keys.revoke('print-old', 'lost', null)
   expect(made.keys.isAwaiting()).toBe(true)
   made.see('new')
   expect(made.keys.isAwaiting()).toBe(false)
 })
 
-test('rotations are kept', () => {
+test('rotations are kept', async () => {
   const made = settled()
   const rotation = { id: 'r', alg: 'RS384', role: 'signer', because: 'command' } as const
-  made.keys.keep({
-    rotations: [{ ...rotation, asked: 1, made: null, proposal: null }],
-  })
+  const rotations = [{ ...rotation, asked: 1, made: null, proposal: null }]
+  await made.keys.keep(() => ({ rotations }), 'anyone')
   const again = room(made.drawer, made.clock)
   take(again)
   expect(again.keys.state().rotations).toMatchObject([rotation])

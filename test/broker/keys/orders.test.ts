@@ -29,7 +29,7 @@ const signing = ({ keys }: RotationRoom) => keys.handOf('a')?.key.kid ?? null
 test('a revocation is a promotion: the next signature is the standby’s, and another standby is begun', async () => {
   const room = await reserved()
   const standby = kidOf(room, 'standby')
-  const revoked = room.orders.revoke(FIRST, 'leaked')
+  const revoked = await room.orders.revoke(FIRST, 'leaked')
   expect(signing(room)).toBe(standby)
   expect(revoked).toMatchObject({
     ...{ kid: FIRST, isSaved: true, isLive: true, promoted: [standby] },
@@ -41,10 +41,19 @@ test('a revocation is a promotion: the next signature is the standby’s, and an
   })
 })
 
-test('its removal is proposed as an emergency at the next tick', async () => {
+test('a key and its heir are one decision: nobody is signed for with another between, and no alarm rings', async () => {
   const room = await reserved()
-  room.orders.revoke(FIRST, 'leaked')
-  await room.tick(3)
+  const before = room.told.length
+  await room.orders.revoke(FIRST, 'leaked')
+  const said = room.told.slice(before)
+  expect(said.map(({ facts }) => facts['alarm']).filter(Boolean)).toEqual(['revoked_live'])
+  expect(said.filter(({ message }) => message === 'key signs')).toHaveLength(1)
+})
+
+test('its removal is proposed as an emergency at the next tick, before anything else', async () => {
+  const room = await reserved()
+  await room.orders.revoke(FIRST, 'leaked')
+  await room.tick()
   const heads = server().pulls.filter(({ state }) => state === 'open')
   const records = heads.map(({ head }) => server().git.files(head))
   const said = records.map(files => files['keys-pipeline/keys/nonprod/lifecycle.json'] ?? '')
@@ -53,9 +62,9 @@ test('its removal is proposed as an emergency at the next tick', async () => {
 
 test('what is repeated is done once, and says the same', async () => {
   const room = await reserved()
-  const first = room.orders.revoke(FIRST, 'leaked')
+  const first = await room.orders.revoke(FIRST, 'leaked')
   room.clock.advance(60)
-  const second = room.orders.revoke(FIRST, 'leaked, I said')
+  const second = await room.orders.revoke(FIRST, 'leaked, I said')
   expect([second.at, second.promoted, second.begun]).toEqual([first.at, [], []])
   expect(Object.values(room.keys.state().revoked)).toEqual([{ at: first.at, reason: 'leaked' }])
   expect(room.keys.state().rotations).toHaveLength(1)
@@ -64,7 +73,7 @@ test('what is repeated is done once, and says the same', async () => {
 test('a revoked standby is not promoted, and the signer signs on', async () => {
   const room = await reserved()
   const standby = kidOf(room, 'standby') ?? ''
-  expect(room.orders.revoke(standby, 'lost').promoted).toEqual([])
+  expect((await room.orders.revoke(standby, 'lost')).promoted).toEqual([])
   expect(signing(room)).toBe(FIRST)
 })
 
@@ -76,56 +85,63 @@ test('a key that was released is no reason to leave the standby in reserve', asy
     room.keys.situation().keys.find(each => each.kid === kid),
   )
   const withdrawal = { at: 0, reason: 'replaced', release: 'a.b.c', proposal: null }
-  room.keys.keep({ withdrawals: [{ ...withdrawal, thumbprint: first?.thumbprint ?? '' }] })
-  expect(room.orders.revoke(next?.kid ?? '', 'leaked').promoted).toEqual([standby])
+  await room.keys.keep(
+    () => ({ withdrawals: [{ ...withdrawal, thumbprint: first?.thumbprint ?? '' }] }),
+    'anyone',
+  )
+  expect((await room.orders.revoke(next?.kid ?? '', 'leaked')).promoted).toEqual([standby])
   expect(signing(room)).toBe(standby)
 })
 
-test('where nothing is left that could sign, that is said, and a new signer is begun', () => {
+test('where nothing is left that could sign, that is said, and a new signer is begun', async () => {
   const room = settledRoom({ github: server() })
-  const { upstreams, begun } = room.orders.revoke(FIRST, 'leaked')
+  const { upstreams, begun } = await room.orders.revoke(FIRST, 'leaked')
   expect(upstreams.map(({ kid }) => kid)).toEqual([null, null])
   expect(begun).toMatchObject([{ role: 'signer', alg: 'ES256' }])
 })
 
 test('the rotation of a key that is revoked ends', async () => {
   const room = settledRoom({ github: server() })
-  room.orders.rotate('nonprod', null)
+  await room.orders.rotate('nonprod', null)
   await room.tick(2)
   const [rotation] = room.keys.state().rotations
-  room.orders.revoke(rotation?.made ?? '', 'a mistake')
+  await room.orders.revoke(rotation?.made ?? '', 'a mistake')
   expect(room.keys.state().rotations).toEqual([])
   expect(signing(room)).toBe(FIRST)
 })
 
-test('a key is found by its thumbprint too', () => {
+test('a key is found by its thumbprint too', async () => {
   const room = settledRoom({ github: server() })
   const [key] = room.keys.situation().keys
-  expect(room.orders.revoke(key?.thumbprint ?? '', 'x').kid).toBe(FIRST)
+  expect((await room.orders.revoke(key?.thumbprint ?? '', 'x')).kid).toBe(FIRST)
 })
 
-test('a rotation of one algorithm begins a line that nobody has yet', () => {
+test('a rotation of one algorithm begins a line that nobody has yet', async () => {
   const room = settledRoom({ github: server() })
-  expect(room.orders.rotate('nonprod', 'RS384')).toMatchObject([{ alg: 'RS384', did: 'begun' }])
+  expect(await room.orders.rotate('nonprod', 'RS384')).toMatchObject([
+    { alg: 'RS384', did: 'begun' },
+  ])
 })
 
 test('unknown names are refused by their codes', async () => {
   const { orders } = settledRoom({ github: server() })
   const refused = (code: string) => expect.objectContaining({ code })
-  expect(() => orders.rotate('production', null)).toThrowError(refused('environment_unknown'))
-  expect(() => orders.revoke('nobody', 'x')).toThrowError(refused('key_unknown'))
+  await expect(orders.rotate('production', null)).rejects.toThrowError(
+    refused('environment_unknown'),
+  )
+  await expect(orders.revoke('nobody', 'x')).rejects.toThrowError(refused('key_unknown'))
   await expect(orders.release('nobody')).rejects.toMatchObject({ code: 'key_unknown' })
   await expect(orders.release(FIRST)).rejects.toMatchObject({ code: 'key_needed' })
 })
 
-test('what cannot be kept is not begun', () => {
+test('what cannot be kept is not begun', async () => {
   const room = settledRoom({ github: server() })
   const state = join(room.folder, 'state')
   cpSync(state, `${state}-kept`, { recursive: true })
   rmSync(state, { recursive: true })
-  expect(() => room.orders.rotate('nonprod', null)).toThrowError(
+  await expect(room.orders.rotate('nonprod', null)).rejects.toThrowError(
     expect.objectContaining({ code: 'file_not_written' }),
   )
-  expect(room.orders.revoke(FIRST, 'leaked').isSaved).toBe(false)
+  expect((await room.orders.revoke(FIRST, 'leaked')).isSaved).toBe(false)
   expect(readdirSync(room.folder)).not.toContain('state')
 })

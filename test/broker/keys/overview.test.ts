@@ -7,7 +7,7 @@ const server = githubForEach()
 
 test('each key has its state, each rotation its pull request, and each step what it waits for', async () => {
   const room = settledRoom({ github: server() })
-  room.orders.rotate('nonprod', null)
+  await room.orders.rotate('nonprod', null)
   await room.tick(2)
   Object.assign(server().pulls[0] ?? {}, { state: 'closed' })
   room.clock.advance(601)

@@ -72,9 +72,18 @@ describe('the longest life of a copy from before', () => {
       'one that ran out does not',
       [
         [0, 5],
+        [1, 3],
         [9, 3],
       ],
       3,
+    ],
+    [
+      'one that nobody saw end may have been served until another was seen',
+      [
+        [0, 5],
+        [9, 3],
+      ],
+      5,
     ],
     [
       'one that was served first afterwards does not',
@@ -98,7 +107,7 @@ describe('the longest life of a copy from before', () => {
   })
 
   test('lives that can matter to nobody any more are forgotten', () => {
-    const watched = served([0, 60], [2 * 24 * 3600, 30])
+    const watched = served([0, 60], [60, 30], [2 * 24 * 3600, 30])
     expect(watched.lives.map(({ own }) => own)).toEqual([30])
   })
 })

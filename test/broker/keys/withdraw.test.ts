@@ -27,7 +27,7 @@ test('a key is held until it has rested, and then a key that stays says so', asy
   room.clock.advance(REST)
   room.look()
   expect(holdsFor(old(room), room.keys)).toEqual([])
-  const { release } = await withdrawalOf(old(room), room.keys)
+  const { release } = await withdrawalOf(old(room), room.keys, 'anyone')
   const stay = publicKeysIn(server().git.files('main')).filter(({ jwk }) => jwk.kid !== FIRST)
   const about = { thumbprint: old(room).thumbprint, url: URL_OF_SET }
   expect(await readStatement('release', release ?? '', stay, about)).toMatchObject({
@@ -37,15 +37,15 @@ test('a key is held until it has rested, and then a key that stays says so', asy
 
 test('it is made once: what is repeated is the same, letter by letter', async () => {
   const room = await switched()
-  const first = await withdrawalOf(old(room), room.keys)
+  const first = await withdrawalOf(old(room), room.keys, 'anyone')
   room.clock.advance(3600)
-  expect(await withdrawalOf(old(room), room.keys)).toEqual(first)
+  expect(await withdrawalOf(old(room), room.keys, 'anyone')).toEqual(first)
   expect(room.keys.state().withdrawals).toEqual([first])
 })
 
 test('a key that signs while its release is made is not released', async () => {
   const room = await switched()
-  const released = withdrawalOf(old(room), room.keys)
+  const released = withdrawalOf(old(room), room.keys, 'anyone')
   room.keys.signing(old(room).thumbprint)
   await expect(released).rejects.toMatchObject({ code: 'key_needed', facts: { why: 'signing' } })
   expect(room.keys.state().withdrawals).toEqual([])
@@ -53,9 +53,9 @@ test('a key that signs while its release is made is not released', async () => {
 
 test('a key that is revoked meanwhile goes for that reason, and needs no release', async () => {
   const room = await switched()
-  await withdrawalOf(old(room), room.keys)
-  room.keys.revoke(old(room).thumbprint, 'leaked')
-  expect(await withdrawalOf(old(room), room.keys)).toMatchObject({
+  await withdrawalOf(old(room), room.keys, 'anyone')
+  room.keys.revoke(old(room).thumbprint, 'leaked', null)
+  expect(await withdrawalOf(old(room), room.keys, 'anyone')).toMatchObject({
     ...{ reason: 'leaked', release: null, at: room.clock.now() },
   })
   expect(room.keys.state().withdrawals).toHaveLength(1)
@@ -63,7 +63,7 @@ test('a key that is revoked meanwhile goes for that reason, and needs no release
 
 test('the last key is released by nobody', async () => {
   const room = settledRoom({ github: server() })
-  await expect(withdrawalOf(old(room), room.keys)).rejects.toMatchObject({
+  await expect(withdrawalOf(old(room), room.keys, 'anyone')).rejects.toMatchObject({
     code: 'releaser_missing',
   })
 })

@@ -52,6 +52,16 @@ test('a value is found until its life is over', async () => {
   await expect.poll(() => store.get('key')).toBeNull()
 })
 
+test('a value is replaced where it is the one that was read, and no other is', async () => {
+  const { store } = open((await startRedis()).url)
+  await store.opened
+  expect(await store.replace('key', null, 'one', 5_000)).toBe(true)
+  expect(await store.replace('key', null, 'late', 5_000)).toBe(false)
+  expect(await store.replace('key', 'one', 'two', 5_000)).toBe(true)
+  expect(await store.replace('key', 'one', 'late', 5_000)).toBe(false)
+  expect(await store.get('key')).toMatchObject({ value: 'two', left: expect.any(Number) })
+})
+
 describe('a lock', () => {
   test('has one owner, and no other lets go of it', async () => {
     const { url } = await startRedis()
@@ -213,6 +223,7 @@ test('it needs no more commands and keys than the manual says', async () => {
   await store.opened
   await store.lock('key', 'owner', 10_000)
   await store.put('key', 'value', 10_000)
+  await store.replace('sheet', null, 'value', 10_000)
   await store.unlock('key', 'owner')
   expect(await store.lock('key', 'another', 10_000)).toBe(true)
   expect([(await store.get('key'))?.value, told]).toEqual(['value', []])

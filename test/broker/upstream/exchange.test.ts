@@ -25,6 +25,7 @@ const exchange = (
 ) => {
   let jti = 0
   return exchangeWith({
+    heed: async () => {},
     clock: movedClock().clock,
     newJti: () => `jti-${jti++}`,
     ...{ onDate: () => {}, onSigning: () => {}, onAnswer: () => {} },
@@ -40,6 +41,28 @@ const exchange = (
     },
   })
 }
+
+test('what is revoked elsewhere is known before a key is chosen, and the key that signs is told before it does', async () => {
+  const told: string[] = []
+  const signJwt = async (): Promise<string> => {
+    told.push('sign')
+    return 'header.payload.signature'
+  }
+  await exchangeWith({
+    heed: async () => {
+      await Promise.resolve()
+      told.push('heed')
+    },
+    ...{ clock: movedClock().clock, newJti: () => 'jti', onDate: () => {}, onAnswer: () => {} },
+    signerFor: () => {
+      told.push('signerFor')
+      return { ...signer, signJwt }
+    },
+    onSigning: () => void told.push('onSigning'),
+    postFor: () => () => Promise.reject(new Error('sent')),
+  })(upstream(), [PATIENT]).catch(() => {})
+  expect(told).toEqual(['heed', 'signerFor', 'onSigning', 'sign'])
+})
 
 test('the form is that of RFC 7523 §2.2, sent to the URL that is its audience', async () => {
   const sent: { form: Record<string, string>; url: string }[] = []
@@ -125,6 +148,7 @@ describe('what the EHR says of the key is told, after the signature was', () => 
   const told = async (thrown: BrokerError | null) => {
     const lines: string[] = []
     const ask = exchangeWith({
+      heed: async () => {},
       ...{ clock: movedClock().clock, newJti: () => 'jti', onDate: () => {} },
       signerFor: () => ({
         ...signer,

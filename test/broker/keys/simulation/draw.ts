@@ -18,6 +18,8 @@ export interface Drawn {
   failing: number
   /** Everything is merged and deployed within minutes. */
   isSwift: boolean
+  /** Hospitals keep assertions waiting to the end of their lives. */
+  isLate: boolean
   /** Time between two looks, and between two of the controller's turns. */
   every: { look: number; turn: number }
 }
@@ -70,12 +72,25 @@ export function drawWorld(chance: Chance): Drawn {
     emergency: chance.percent(12) ? { at: chance.below(3 * DAY), alg } : null,
     failing: chance.pick([0, 0, 0, 20, 60]),
     isSwift,
+    isLate: false,
     every: {
       look: MINUTE * (5 + chance.below(6)),
       turn: isSwift ? 3 * MINUTE : MINUTE * (10 + chance.below(20)),
     },
   }
 }
+
+/**
+ * As it would be where all goes as fast as it can, nobody keeps a copy, and somebody asks all the time: there alone a
+ * signature may be on its way when its key is gone.
+ */
+export const inHaste = (drawn: Drawn): Drawn => ({
+  ...drawn,
+  ...{ isSwift: true, isLate: true, failing: 0 },
+  ...{ said: { own: 0, shared: 0, stale: 0 }, change: null },
+  traffic: drawn.hospitals.map(() => 3 * MINUTE),
+  every: { ...drawn.every, turn: MINUTE },
+})
 
 const span = (chance: Chance, latest: number, longest: number): readonly [number, number] => {
   const from = chance.below(latest)

@@ -132,6 +132,10 @@ export const MUTANTS: Readonly<Record<string, Brain>> = {
     ...plan,
     ledger: { ...plan.ledger, replicas: [] },
   })),
+  'a key rests no time': planning(plan => ({
+    ...plan,
+    ledger: { ...plan.ledger, since: 0, lastSigned: {} },
+  })),
   'a restart loses the state': mutant({
     restart: () => ({ watched: NOTHING_SEEN, records: new Map(), lastSigned: {}, since: 0 }),
   }),

@@ -6,7 +6,8 @@ import {
 } from '../../../../broker/keys/key-facts.ts'
 import type { Step } from '../../../../broker/keys/plan.ts'
 import type { GuardSettings } from '../../../../broker/keys/proof.ts'
-import { inUseBy, type Ledger, type ReplicaReport } from '../../../../broker/keys/retirement.ts'
+import { canAllSign, ledgerOf, type Report, reportOf } from '../../../../broker/keys/replicas.ts'
+import type { Ledger } from '../../../../broker/keys/retirement.ts'
 import type { Choice, Situation } from '../../../../broker/keys/rotation.ts'
 import type { Life, Look, Watched } from '../../../../broker/keys/sightings.ts'
 import type { Rotation } from '../../../../broker/keys/state.ts'
@@ -57,6 +58,8 @@ export class Replica {
   records: ReadonlyMap<string, KeyRecord> = new Map()
   lastSigned: Readonly<Record<string, number>> = {}
   since: number
+  /** Reports of its lives under another name. */
+  readonly past: Report[] = []
 
   constructor(
     id: string,
@@ -112,10 +115,16 @@ export class Replica {
     this.records = new Map(this.records).set(upstream, this.#brain.learn(before, attempt))
   }
 
-  restart(loses: boolean): void {
+  /** With its state lost it begins under another name, with what the others have seen, as the board has it. */
+  restart(loses: boolean, others: readonly Replica[]): void {
     const { watched, records, lastSigned, since } = this
     const kept = { watched, records, lastSigned, since }
+    if (loses) this.past.push({ ...this.report(), id: `${this.id} before`, hasLeft: true })
     Object.assign(this, this.#brain.restart(kept, this.#events.now, loses))
+    const [other] = others
+    if (!loses || !other) return
+    this.watched = other.watched
+    this.since = Math.max(...others.map(each => each.since))
   }
 
   /** What the controller would do, with all that the replicas tell each other. */
@@ -131,30 +140,29 @@ export class Replica {
     return this.#brain.plan({
       ...{ situation: this.situation(), choices: this.choices(), rotations, withdrawing },
       ledger: this.ledger(replicas),
-      isEverywhere: name =>
-        replicas.every(({ keys }) => keys.some(({ thumbprint }) => thumbprint === name)),
+      isEverywhere: name => canAllSign(this.#boardOf(replicas), name, this.#events.now),
     })
   }
 
-  report(): ReplicaReport {
-    const times = Object.values(this.lastSigned)
-    return {
-      ...{ id: this.id, at: this.#events.now },
-      inUse: inUseBy(this.choices(), this.records),
-      lastSignature: times.length === 0 ? null : Math.max(...times),
+  report(): Report {
+    const { id, since, records, lastSigned } = this
+    const state = {
+      ...{ records, lastSigned: new Map(Object.entries(lastSigned)), fault: () => null },
+      parts: { since, revoked: {} },
     }
+    const known = {
+      ...{ facts: this.keys, choices: this.choices() },
+      upstreams: new Map(this.upstreams.map(each => [each.id, each])),
+    }
+    return { ...reportOf(known, state, this.#events.now), id, instance: id, hasLeft: false }
+  }
+
+  #boardOf(all: readonly Replica[]): Report[] {
+    return all.flatMap(each => [...(each === this ? [] : [each.report()]), ...each.past])
   }
 
   /** What all replicas together have signed, as the shared store tells it. */
   ledger(all: readonly Replica[]): Ledger {
-    const lastSigned: Record<string, number> = {}
-    for (const each of all)
-      for (const [key, at] of Object.entries(each.lastSigned))
-        lastSigned[key] = Math.max(at, lastSigned[key] ?? 0)
-    return {
-      since: Math.max(...all.map(each => each.since)),
-      lastSigned,
-      replicas: all.filter(each => each !== this).map(each => each.report()),
-    }
+    return ledgerOf(this, this.#boardOf(all), this.#events.now)
   }
 }

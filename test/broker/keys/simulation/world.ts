@@ -3,7 +3,7 @@ import { openRotations, type Step } from '../../../../broker/keys/plan.ts'
 import type { Rotation } from '../../../../broker/keys/state.ts'
 import { type Chance, chanceFrom } from '../../../support/chance.ts'
 import { BRAIN, type Brain } from './brain.ts'
-import { DAY, type Drawn, drawWorld } from './draw.ts'
+import { DAY, type Drawn, drawWorld, inHaste } from './draw.ts'
 import { Events } from './events.ts'
 import { Hospital } from './hospital.ts'
 import { HOUR, MINUTE, Publication } from './publication.ts'
@@ -29,6 +29,8 @@ export interface Outcome {
 /** Any moment would do. */
 const BEGIN = 1_700_000_000_000
 const LONGEST = 8 * DAY
+/** One world in so many. */
+const HASTE = 17
 /** A rotation whose deployments succeed ends within so many. */
 const MOST_DAYS = 4
 
@@ -57,7 +59,8 @@ class World {
     const chance = chanceFrom(seed)
     this.#chance = chance
     this.#events.now = BEGIN
-    this.#drawn = drawWorld(chance)
+    const drawn = drawWorld(chance)
+    this.#drawn = seed % HASTE === 0 ? inHaste(drawn) : drawn
     const { hospitals, hasStandby, said, replicas } = this.#drawn
     const algs = [...new Set(hospitals.map(({ alg }) => alg))]
     const keys = algs.flatMap(alg => [
@@ -88,7 +91,10 @@ class World {
     for (const [at, replica] of this.#replicas.entries()) {
       this.#repeat(every.look, () => replica.look())
       for (const restart of replicas[at]?.restarts ?? [])
-        events.at(BEGIN + restart.at, () => replica.restart(restart.loses))
+        events.at(BEGIN + restart.at, () => {
+          const others = this.#replicas.filter(each => each !== replica)
+          replica.restart(restart.loses, others)
+        })
     }
     for (const [at, hospital] of this.#hospitals.entries())
       this.#visit(hospital, this.#drawn.traffic[at] ?? HOUR)
@@ -137,7 +143,7 @@ class World {
     if (replica.keys.find(({ thumbprint }) => thumbprint === tried)?.revokedAt != null)
       this.#complain('revoked_key', hospital, tried)
     // An assertion may be used for minutes after it was signed.
-    this.#events.after(this.#chance.percent(60) ? 0 : this.#chance.below(4 * MINUTE), () => {
+    this.#events.after(this.#delay(), () => {
       const outcome = hospital.judge(tried)
       replica.learn(hospital.kind.id, tried, outcome)
       if (outcome === 'unknown_key') this.#refused(replica, hospital, tried)
@@ -145,6 +151,11 @@ class World {
       if (attempt < 3) this.#request(replica, hospital, attempt + 1, tried)
       else this.#gaveUp(replica, hospital)
     })
+  }
+
+  #delay(): number {
+    if (this.#chance.percent(60)) return 0
+    return this.#drawn.isLate ? 4 * MINUTE : this.#chance.below(4 * MINUTE)
   }
 
   /** A hospital of which nobody told us that it has one key alone is served with that key all the same. */
