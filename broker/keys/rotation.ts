@@ -107,8 +107,12 @@ function wasSeenGone({ thumbprint }: KeyFacts, { watched }: Situation): boolean 
   return liveSince === null && lastAbsent !== null
 }
 
+/** The one that has been live longest, which most copies have; of those of one moment the oldest. */
 function oldestLive(signers: readonly KeyFacts[], { watched }: Situation): Choice | null {
-  const live = signers.filter(key => isLive(watched, key.thumbprint))
+  const since = ({ thumbprint }: KeyFacts): number =>
+    sightingOf(watched, thumbprint).liveSince ?? Number.POSITIVE_INFINITY
+  const longest = Math.min(...signers.map(since))
+  const live = signers.filter(key => isLive(watched, key.thumbprint) && since(key) === longest)
   return choice(newestOf(live, -1), 'unproven')
 }
 

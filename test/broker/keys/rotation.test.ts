@@ -49,6 +49,11 @@ describe('the key that signs', () => {
       { watched: seen({ old: 0.2, new: 0.2 }) },
       ['old', 'unproven'],
     ],
+    [
+      'and before an older key one that has been live for longer, which more copies have',
+      { watched: seen({ old: 0.1, new: 0.2 }) },
+      ['new', 'unproven'],
+    ],
     ['which need not be the oldest of all', { watched: seen({ new: 0.2 }) }, ['new', 'unproven']],
     ['with nothing seen, the oldest', { watched: NOTHING_SEEN }, ['old', 'unseen']],
     [

@@ -61,6 +61,9 @@ export class Replica {
   /** Reports of its lives under another name. */
   readonly past: Report[] = []
 
+  /** How often its process began: what one was at work on ends with it. */
+  starts = 1
+
   constructor(
     id: string,
     parts: { brain: Brain; events: Events; chance: Chance; publication: Publication },
@@ -117,6 +120,7 @@ export class Replica {
 
   /** With its state lost it begins under another name, with what the others have seen, as the board has it. */
   restart(loses: boolean, others: readonly Replica[]): void {
+    this.starts++
     const { watched, records, lastSigned, since } = this
     const kept = { watched, records, lastSigned, since }
     if (loses) this.past.push({ ...this.report(), id: `${this.id} before`, hasLeft: true })

@@ -143,10 +143,13 @@ class World {
     if (replica.keys.find(({ thumbprint }) => thumbprint === tried)?.revokedAt != null)
       this.#complain('revoked_key', hospital, tried)
     // An assertion may be used for minutes after it was signed.
+    const { starts } = replica
     this.#events.after(this.#delay(), () => {
       const outcome = hospital.judge(tried)
-      replica.learn(hospital.kind.id, tried, outcome)
+      const isHeard = replica.starts === starts
+      if (isHeard) replica.learn(hospital.kind.id, tried, outcome)
       if (outcome === 'unknown_key') this.#refused(replica, hospital, tried)
+      if (!isHeard) return
       if (outcome === 'accepted' || outcome === 'silent') return
       if (attempt < 3) this.#request(replica, hospital, attempt + 1, tried)
       else this.#gaveUp(replica, hospital)
