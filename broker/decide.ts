@@ -9,6 +9,7 @@ import { asBrokerError, type BrokerError } from './errors.ts'
 /** A form of a service's, read but not yet believed. */
 export interface ServiceRequest extends Presented {
   id: string
+  /** What was wrong with it as HTTP or as a form. It is a decision too, and is recorded as one. */
   fault: BrokerError | null
 }
 
@@ -16,35 +17,55 @@ export interface ServiceRequest extends Presented {
 export interface DecisionRooms {
   policy: () => Policy
   authenticate: (presented: Presented, policy: Policy) => Promise<Caller>
+  /** The client_id that is claimed, before anything is believed. */
   claimedId: (presented: Presented) => string | null
+  /** Lets a service in, unless it asks too much; returns what to call at the end. */
   admit: (service: string, policy: Policy) => () => void
   audit: Audit
   clock: Clock
 }
 
+/** A service that was let in, for what it came for. */
+export interface Inside {
+  service: string
+  /** Of the config generation by which all of it is decided. */
+  policy: Policy
+  /** Granted, until the work says otherwise; the work fills in the rest. */
+  record: AuditRecord
+}
+
+/** What is decided, and what was asked as far as it could be read. */
+interface What {
+  action: Parameters<typeof openRecord>[0]
+  asked?: AuditRecord['asked']
+}
+
 /**
- * The frame of a decision: who asks, may they come in, the work, the record, the reply. `work` fills in the record as it
- * goes; the record is written before this returns, good or bad. Refused: what authentication, admission and `work`
- * refuse; `audit_failed`.
+ * The frame of a decision: who asks, may they come in, the work, the record, the reply. The record is written before the
+ * reply is made, good or bad: no record, no reply. Refused: what authentication, admission and `work` refuse;
+ * `audit_failed`.
  */
 export async function decide<T>(
-  action: 'connection' | 'exchange',
+  { action, asked = null }: What,
   request: ServiceRequest,
   rooms: DecisionRooms,
-  work: (service: string, record: AuditRecord) => Promise<T>,
+  work: (inside: Inside) => Promise<() => T | Promise<T>>,
 ): Promise<T> {
   const policy = rooms.policy()
-  const record = openRecord(action, request, rooms.claimedId(request), policy, rooms.clock)
+  const record: AuditRecord = {
+    ...openRecord(action, request, rooms.claimedId(request), policy, rooms.clock),
+    asked,
+  }
   let leave = (): void => {}
   try {
     if (request.fault) throw request.fault
-    const caller = await rooms.authenticate(request, policy)
-    record.service = caller.service
-    record.method = caller.method
-    leave = rooms.admit(caller.service, policy)
-    const answer = await work(caller.service, record)
-    await rooms.audit.record({ ...record, decision: 'granted' })
-    return answer
+    const { service, method } = await rooms.authenticate(request, policy)
+    Object.assign(record, { service, method })
+    leave = rooms.admit(service, policy)
+    record.decision = 'granted'
+    const reply = await work({ service, policy, record })
+    await rooms.audit.record(record)
+    return await reply()
   } catch (thrown) {
     const error = asBrokerError(thrown)
     if (error.code === 'audit_failed') throw error

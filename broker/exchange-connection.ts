@@ -65,8 +65,8 @@ export function exchangeConnection(
 ): Promise<Exchanged> {
   const { connections, clock } = rooms
   const targets = connections.targets()
-  return decide('exchange', request, rooms, async (service, record) => {
-    record.asked = askedOf(request)
+  const what = { action: 'exchange', asked: askedOf(request) } as const
+  return decide(what, request, rooms, async ({ service, record }) => {
     const { connection: held } = await connections.byHandle(subjectOf(request), service)
     record.connection = held.id
     const target = targets.get(held.upstream)
@@ -78,13 +78,13 @@ export function exchangeConnection(
     connections.refuseExcess(target, connection.scope)
     const granted = connections.grantedOf(connection, clock().wall)
     record.granted = granted
-    return {
+    return () => ({
       access_token: connection.accessToken,
       issued_token_type: TOKEN_TYPES.access,
       token_type: 'Bearer',
       ...{ expires_in: granted.expires_in, scope: connection.scope },
       ...{ context: connection.context, fhir_user: connection.identity?.fhirUser ?? null },
-    }
+    })
   })
 }
 

@@ -29,17 +29,17 @@ export function redeemCode(
     redeem: (code: string, service: string) => Promise<{ handle: string; connection: Connection }>
   },
 ): Promise<Redeemed> {
-  return decide('connection', request, rooms, async (service, record) => {
+  return decide({ action: 'connection' }, request, rooms, async ({ service, record }) => {
     const code = request.form.get('code')
     if (code === undefined) throw new BrokerError('connection_code_missing')
     const { handle, connection } = await rooms.redeem(code, service)
     record.connection = connection.id
     record.upstream = connection.upstream
     const { upstream, fhirBase, scope, context, identity } = connection
-    return {
+    return () => ({
       connection: handle,
       connection_type: TOKEN_TYPES.connection,
       ...{ upstream, resource: fhirBase, scope, context, fhir_user: identity?.fhirUser ?? null },
-    }
+    })
   })
 }

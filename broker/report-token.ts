@@ -1,33 +1,21 @@
 import { hash } from 'node:crypto'
-import type { Caller } from './access/authenticate.ts'
-import type { Presented } from './access/credential.ts'
-import type { Grant, Policy } from './access/policy.ts'
-import type { Audit } from './audit.ts'
-import { openRecord } from './audit-record.ts'
-import type { Clock } from './clock.ts'
-import { asBrokerError, BrokerError } from './errors.ts'
+import type { Grant } from './access/policy.ts'
+import { type DecisionRooms, decide, type ServiceRequest } from './decide.ts'
+import { BrokerError } from './errors.ts'
 import type { Reported } from './tokens/renew.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 /** A report that an EHR refused a token of ours, read but not yet believed. */
-export interface ReportRequest extends Presented {
-  id: string
+export interface ReportRequest extends ServiceRequest {
   token: string | undefined
-  fault: BrokerError | null
 }
 
 /** What the story is told with; `broker/app.ts` hands it over. */
-export interface ReportRooms {
-  policy: () => Policy
-  authenticate: (presented: Presented, policy: Policy) => Promise<Caller>
-  claimedId: (presented: Presented) => string | null
-  admit: (service: string, policy: Policy) => () => void
+export interface ReportRooms extends DecisionRooms {
   reported: (sha256: string) => Reported | undefined
   /** Whether one token serves both, so that a grant at the one is a grant of the other's. */
   isShared: (one: Upstream, other: Upstream) => boolean
   refuseExcess: (grant: Grant, granted: string) => unknown
-  audit: Audit
-  clock: Clock
 }
 
 /**
@@ -37,37 +25,20 @@ export interface ReportRooms {
  * There is no `revocation_endpoint` in the metadata: OAuth libraries revoke when they shut down, and would throw away
  * everyone's token.
  */
-export async function reportToken(request: ReportRequest, rooms: ReportRooms): Promise<void> {
-  const policy = rooms.policy()
-  const record = openRecord('report', request, rooms.claimedId(request), policy, rooms.clock)
-  let leave = (): void => {}
-  try {
-    if (request.fault) throw request.fault
-    const caller = await rooms.authenticate(request, policy)
-    record.service = caller.service
-    record.method = caller.method
-    leave = rooms.admit(caller.service, policy)
+export function reportToken(request: ReportRequest, rooms: ReportRooms): Promise<void> {
+  return decide({ action: 'report' }, request, rooms, async ({ service, policy, record }) => {
     if (request.token === undefined) throw new BrokerError('token_missing')
     const sha256 = hash('sha256', request.token, 'hex')
     const reported = rooms.reported(sha256)
-    const code = reported
-      ? excuse(reported, policy.grantsOf(caller.service), rooms)
-      : 'token_unknown'
-    if (reported && code === null) {
-      record.upstream = reported.wanted.upstream.id
-      record.reported = sha256
-      record.decision = 'granted'
+    const code = reported ? excuse(reported, policy.grantsOf(service), rooms) : 'token_unknown'
+    if (!reported || code !== null) {
+      Object.assign(record, { decision: 'refused', code })
+      return () => {}
     }
-    await rooms.audit.record({ ...record, code })
-    if (reported && code === null) await reported.renew()
-  } catch (thrown) {
-    const error = asBrokerError(thrown)
-    if (error.code === 'audit_failed') throw error
-    await rooms.audit.record({ ...record, decision: 'refused', code: error.code })
-    throw error
-  } finally {
-    leave()
-  }
+    record.upstream = reported.wanted.upstream.id
+    record.reported = sha256
+    return async () => void (await reported.renew())
+  })
 }
 
 /** Why the service may not have that token; null where it may. */

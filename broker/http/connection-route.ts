@@ -1,13 +1,11 @@
-import type { FastifyError, FastifyPluginCallback, FastifyRequest, FastifySchema } from 'fastify'
+import type { FastifyPluginCallback, FastifySchema } from 'fastify'
 import Type from 'typebox'
-import { asBrokerError, BrokerError } from '../errors.ts'
-import { type Redeemed, redeemCode } from '../redeem-code.ts'
+import { redeemCode } from '../redeem-code.ts'
 import type { Traces } from '../traces.ts'
 import { CONNECTION_CODES, errorReplies } from './error-document.ts'
 import { FORM_TYPE, formOf, NO_STORE_HEADERS, SECURITY } from './form-document.ts'
 import { readForm, traceparentOf } from './form-request.ts'
-import { frameworkFault, takeForms } from './framework.ts'
-import { logError, NO_STORE, sendError } from './reply.ts'
+import { answerForms } from './form-route.ts'
 import type { Stopping } from './stopping.ts'
 import { CONTEXT_MEMBERS } from './token-document.ts'
 
@@ -45,26 +43,13 @@ export const connectionRoute: FastifyPluginCallback<{
   stopping: Stopping
   around: Traces['around']
 }> = (scope, { rooms, stopping, around }, done) => {
-  const answer = (request: FastifyRequest, fault: BrokerError | null = null): Promise<Redeemed> =>
-    around('connection', traceparentOf(request), () => {
-      const read = readForm(request)
-      return redeemCode({ ...read, fault: fault ?? read.fault }, rooms)
-    })
-  takeForms(scope, '/oauth2/connection', DOCUMENT, async (request, reply) => {
-    const redeemed = await stopping.track(answer(request))
-    return reply.headers(NO_STORE).send(redeemed)
-  })
-
-  scope.setErrorHandler(async (thrown: FastifyError | BrokerError, request, reply) => {
-    const error =
-      thrown instanceof BrokerError
-        ? thrown
-        : await answer(request, frameworkFault(thrown)).then(
-            () => new BrokerError('internal'),
-            asBrokerError,
-          )
-    logError(request.log, error)
-    return sendError(reply, error)
+  answerForms(scope, {
+    ...{ url: '/oauth2/connection', document: DOCUMENT, stopping },
+    answer: (request, fault) =>
+      around('connection', traceparentOf(request), () => {
+        const read = readForm(request)
+        return redeemCode({ ...read, fault: fault ?? read.fault }, rooms)
+      }),
   })
   done()
 }

@@ -1,13 +1,12 @@
-import type { FastifyError, FastifyPluginCallback, FastifyRequest, FastifySchema } from 'fastify'
+import type { FastifyPluginCallback, FastifyRequest, FastifySchema } from 'fastify'
 import Type from 'typebox'
-import { asBrokerError, BrokerError } from '../errors.ts'
+import type { BrokerError } from '../errors.ts'
 import { type ReportRequest, type ReportRooms, reportToken } from '../report-token.ts'
 import type { Traces } from '../traces.ts'
 import { errorReplies, REPORT_CODES } from './error-document.ts'
 import { FORM_TYPE, formOf, NO_STORE_HEADERS, SECURITY } from './form-document.ts'
 import { readForm, traceparentOf } from './form-request.ts'
-import { frameworkFault, takeForms } from './framework.ts'
-import { logError, NO_STORE, sendError } from './reply.ts'
+import { answerForms } from './form-route.ts'
 import type { Stopping } from './stopping.ts'
 
 const REPORT_DOCUMENT: FastifySchema = {
@@ -34,28 +33,19 @@ export const reportRoute: FastifyPluginCallback<{
   stopping: Stopping
   around: Traces['around']
 }> = (scope, { rooms, stopping, around }, done) => {
-  const answer = (request: FastifyRequest, fault: BrokerError | null = null): Promise<void> =>
-    around('report', traceparentOf(request), () => reportToken(readReport(request, fault), rooms))
-  takeForms(scope, '/oauth2/report', REPORT_DOCUMENT, async (request, reply) => {
-    await stopping.track(answer(request))
-    return reply.headers(NO_STORE).send({})
-  })
-
-  scope.setErrorHandler(async (thrown: FastifyError | BrokerError, request, reply) => {
-    const error =
-      thrown instanceof BrokerError
-        ? thrown
-        : await answer(request, frameworkFault(thrown)).then(
-            () => new BrokerError('internal'),
-            asBrokerError,
-          )
-    logError(request.log, error)
-    return sendError(reply, error)
+  answerForms(scope, {
+    ...{ url: '/oauth2/report', document: REPORT_DOCUMENT, stopping },
+    answer: async (request, fault) => {
+      await around('report', traceparentOf(request), () =>
+        reportToken(readReport(request, fault), rooms),
+      )
+      return {}
+    },
   })
   done()
 }
 
-function readReport(request: FastifyRequest, fault: BrokerError | null = null): ReportRequest {
+function readReport(request: FastifyRequest, fault: BrokerError | null): ReportRequest {
   const read = readForm(request)
   return { ...read, token: read.form.get('token'), fault: fault ?? read.fault }
 }

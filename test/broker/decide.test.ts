@@ -32,10 +32,15 @@ const codeOf = (work: Promise<unknown>) => work.catch(error => asBrokerError(err
 
 test('what was done is recorded with who asked, and then told', async () => {
   const { made, records, state } = rooms()
-  const answer = await decide('exchange', REQUEST, made, async (service, record) => {
-    record.connection = 'c1'
-    return service
-  })
+  const answer = await decide(
+    { action: 'exchange' },
+    REQUEST,
+    made,
+    async ({ service, record }) => {
+      record.connection = 'c1'
+      return () => service
+    },
+  )
   expect([answer, state]).toEqual(['scheduling', { inside: 0, entered: 1 }])
   expect(records).toMatchObject([
     {
@@ -52,7 +57,7 @@ describe('a refusal is recorded', () => {
   test('of what is malformed, before anybody is believed', async () => {
     const { made, records, state } = rooms()
     const request = { ...REQUEST, fault: new BrokerError('parameter_twice') }
-    const work = decide('exchange', request, made, async () => 'never')
+    const work = decide({ action: 'exchange' }, request, made, async () => () => 'never')
     expect([await codeOf(work), state.entered]).toEqual(['parameter_twice', 0])
     expect(records).toMatchObject([{ decision: 'refused', code: 'parameter_twice', service: null }])
   })
@@ -63,12 +68,12 @@ describe('a refusal is recorded', () => {
         throw new BrokerError('secret_wrong')
       },
     })
-    await codeOf(decide('connection', REQUEST, refused.made, async () => 'never'))
+    await codeOf(decide({ action: 'connection' }, REQUEST, refused.made, async () => () => 'never'))
     expect(refused.records).toMatchObject([{ code: 'secret_wrong', service: null }])
     const { made, records, state } = rooms()
     const granted = { scope: 's', expires_in: 1, token_sha256: 'x', kid: 'k', source: 'upstream' }
     await codeOf(
-      decide('connection', REQUEST, made, async (_, record) => {
+      decide({ action: 'connection' }, REQUEST, made, async ({ record }) => {
         record.granted = granted
         throw new Error('a bug')
       }),
@@ -87,7 +92,7 @@ test('what cannot be recorded is not told', async () => {
       close: async () => {},
     },
   })
-  expect(await codeOf(decide('exchange', REQUEST, made, async () => 'a token'))).toBe(
-    'audit_failed',
-  )
+  expect(
+    await codeOf(decide({ action: 'exchange' }, REQUEST, made, async () => () => 'a token')),
+  ).toBe('audit_failed')
 })

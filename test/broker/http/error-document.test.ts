@@ -14,7 +14,7 @@ const shown = (codes: readonly ErrorCode[]): string[] => [
 
 /** What code that runs behind the service listener names as a code, wherever it does. */
 const LISTENER =
-  /^broker\/(http|access|tokens|upstream|keys|launch)\/|^broker\/((issue|report)-token|exchange-connection|redeem-code)/
+  /^broker\/(http|access|tokens|upstream|keys|launch)\/|^broker\/((issue|report)-token|decide|exchange-connection|redeem-code)/
 const NOT_ITS =
   /http\/(admin|key-routes|order-scope|launch-)|upstream\/(discovery|fhir-)|keys\/(state-file|put-away)|launch\/(answer|finish|front|id-token|issuers|logins)/
 const ROTATION = /keys\/(carry-out|make-key|orders|publish|replica|withdraw)/
