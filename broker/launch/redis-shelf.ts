@@ -1,19 +1,6 @@
 import { createClient, defineScript } from 'redis'
+import type { RedisPorts, RedisSettings } from '../tokens/redis-store.ts'
 import type { Shelf } from './shelf.ts'
-
-export interface RedisSettings {
-  url: string
-  /** PEM of the authorities trusted for it; null for the system's. */
-  ca: string | null
-  prefix: string
-}
-
-interface Ports {
-  wait: (milliseconds: number) => Promise<void>
-  /** Told once when it ceases to answer, and once when it answers again. */
-  onAway: (reason: string) => void
-  onBack: () => void
-}
 
 /** Milliseconds for one command: a user waits, and what is kept here is kept nowhere else. */
 const DEADLINE = 2_000
@@ -43,7 +30,7 @@ const put = defineScript({
  * A Valkey or Redis that several brokers share. It must keep what it is given when it restarts (`appendonly yes`), and
  * throw nothing away for want of memory (`maxmemory-policy noeviction`): there is no other copy.
  */
-export function openRedisShelf({ url, ca, prefix }: RedisSettings, ports: Ports): Shelf {
+export function openRedisShelf({ url, ca, prefix }: RedisSettings, ports: RedisPorts): Shelf {
   const state = { isAway: false, isClosed: false }
   const client = createClient({
     ...{ url, scripts: { put }, disableOfflineQueue: true, commandsQueueMaxLength: 1_000 },

@@ -8,7 +8,7 @@ export interface RedisSettings {
   prefix: string
 }
 
-interface Ports {
+export interface RedisPorts {
   wait: (milliseconds: number) => Promise<void>
   /** Told once when the store ceases to answer, and why; never with a value or a password. */
   onAway: (reason: string) => void
@@ -64,7 +64,7 @@ return 1`,
  * A Valkey or Redis. Commands are refused at once while it is away, and each has a deadline of its own: the client's
  * ends when the command is written, and then waits for ever.
  */
-export function openRedis({ url, ca, prefix }: RedisSettings, ports: Ports): RedisStore {
+export function openRedis({ url, ca, prefix }: RedisSettings, ports: RedisPorts): RedisStore {
   const { wait, onAway, onBack } = ports
   const state = { isAway: false, isClosed: false, misses: 0 }
   const client = createClient({
