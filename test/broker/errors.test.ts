@@ -14,6 +14,8 @@ const OAUTH = new Set([
   'invalid_target',
   'server_error',
   'temporarily_unavailable',
+  // Of an authorization response, and shown to browsers alone (RFC 6749 §4.1.2.1).
+  'access_denied',
 ])
 
 test.each(rows)('%s is an error that OAuth libraries know', (_, row) => {
