@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 
 /** The cores: what is measured has one, what asks it has the other. */
-export const SERVER_CORE = 0
+const SERVER_CORE = 0
 export const CLIENT_CORE = 1
 
 /** A process that is measured. */
@@ -78,13 +78,13 @@ async function stopped(child: ChildProcess, ended: Promise<void>): Promise<void>
 }
 
 /** A clock tick of /proc is a hundredth of a second on every Linux that Node runs on. @see proc_pid_stat(5) */
-export function cpuOf(pid: number): number {
+function cpuOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
-export function residentOf(pid: number): number {
+function residentOf(pid: number): number {
   const [, kilobytes] =
     /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
   return Number(kilobytes) * 1024
