@@ -174,9 +174,14 @@ const lines = (text: string): AuditRecord[] =>
     .map(line => JSON.parse(line))
 
 /** A key pair in `folder`, as `keys generate` makes it. */
-export function makeKey(folder: string, alg: Alg, clock: MovedClock = movedClock()): string {
+export function makeKey(
+  folder: string,
+  alg: Alg,
+  clock: MovedClock = movedClock(),
+  bits = 2048,
+): string {
   const { kid } = generateKey(
-    { alg, bits: 2048, privateFolder: join(folder, 'private') },
+    { alg, bits, privateFolder: join(folder, 'private') },
     {
       keys: join(folder, 'keys'),
       environment: 'nonprod',

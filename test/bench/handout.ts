@@ -1,0 +1,87 @@
+import { atLeast, atMost, type Bench, type Row } from './bench.ts'
+import { authorization, FORM, SECRET, SERVICE, startBroker, startEhr } from './brokers.ts'
+import { inTurn, type Measured } from './rounds.ts'
+import { type Server, serverScript, startServer } from './servers.ts'
+import { type Load, wrk } from './wrk.ts'
+
+const CONNECTIONS = 64
+const REQUESTS = [{ authorization: authorization(), body: FORM }]
+
+export const handout: Bench = {
+  name: 'handout',
+  title: 'cached tokens handed out: secret, policy, audit to a file, metrics, 64 connections',
+  run: async tell => {
+    const ehr = await startEhr()
+    const bare = await startServer({ name: 'bare', script: serverScript('bare') })
+    const fastify = await startServer({ name: 'fastify', script: serverScript('fastify') })
+    const oidc = await startServer({
+      ...{ name: 'oidc-provider', script: serverScript('oidc-provider') },
+      env: { BENCH_CLIENT: `${SERVICE}:${SECRET}` },
+    })
+    const broker = await startBroker({ ehr: ehr.origin })
+    try {
+      const full = await atFullLoad([bare, fastify, oidc, broker], tell)
+      const half = await atHalfLoad([bare, fastify, broker], full.get('bare')?.rate ?? 0, tell)
+      return [...rateRows(full), ...latencyRows(half)]
+    } finally {
+      await Promise.all([bare, fastify, oidc, broker, ehr].map(each => each.stop()))
+    }
+  },
+}
+
+async function atFullLoad(
+  servers: readonly Server[],
+  tell: (line: string) => void,
+): Promise<Map<string, Measured>> {
+  const load: Load = { connections: CONNECTIONS, seconds: 3, requests: REQUESTS }
+  for (const server of servers) await wrk(server, { ...load, seconds: 2 })
+  return inTurn(servers, { rounds: 5, busy: 0.95, tell, measure: server => wrk(server, load) })
+}
+
+/** Half of what the bare server can do. wrk knows no rate, so that each connection pauses after an answer. */
+async function atHalfLoad(
+  servers: readonly Server[],
+  limit: number,
+  tell: (line: string) => void,
+): Promise<Map<string, Measured>> {
+  const pause = (CONNECTIONS / (limit / 2)) * 1000
+  const load: Load = { connections: CONNECTIONS, seconds: 3, requests: REQUESTS, pause }
+  return inTurn(servers, { rounds: 3, busy: 0, tell, measure: server => wrk(server, load) })
+}
+
+function rateRows(figures: ReadonlyMap<string, Measured>): Row[] {
+  const rateOf = (name: string): number => figures.get(name)?.rate ?? Number.NaN
+  const ours = figures.get('broker')
+  const row = (against: string, least: number | null): Row => {
+    const ratio = rateOf('broker') / rateOf(against)
+    return {
+      ...{ what: 'handout_rate', value: rateOf('broker'), unit: '1/s', ratio, against },
+      ...(ours && { spread: ours.rateSpread }),
+      ...(least !== null && { needs: atLeast(ratio, least) }),
+    }
+  }
+  return [
+    ...['bare', 'fastify', 'oidc-provider'].map(
+      (name): Row => ({
+        ...{ what: `${name}_rate`, value: rateOf(name), unit: '1/s', ratio: null, against: null },
+        spread: figures.get(name)?.rateSpread ?? [Number.NaN, Number.NaN],
+      }),
+    ),
+    row('fastify', 0.9),
+    row('oidc-provider', 4),
+    row('bare', null),
+  ]
+}
+
+function latencyRows(figures: ReadonlyMap<string, Measured>): Row[] {
+  const [ours, theirs] = [figures.get('broker'), figures.get('fastify')]
+  if (!ours || !theirs) return []
+  const ratio = ours.p99 / theirs.p99
+  return [
+    { what: 'fastify_p99', value: theirs.p99, unit: 'ms', ratio: null, against: null },
+    {
+      ...{ what: 'handout_p99', value: ours.p99, unit: 'ms', ratio, against: 'fastify' },
+      ...{ spread: ours.p99Spread, needs: atMost(ratio, 2) },
+    },
+  ]
+}

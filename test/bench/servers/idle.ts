@@ -1,0 +1,8 @@
+import type { AddressInfo } from 'node:net'
+import fastify from 'fastify'
+import { say } from '../../support/console.ts'
+
+/** A Fastify server that does nothing. */
+const app = fastify()
+await app.listen({ host: '127.0.0.1', port: 0 })
+say(`port ${(app.server.address() as AddressInfo).port}`)
