@@ -1,5 +1,6 @@
 import { type KeyFacts, type KeyRecord, NO_RECORD, type UpstreamFacts } from './key-facts.ts'
 import { guardOf } from './proof.ts'
+import { lastAccepted } from './records.ts'
 import { type Choice, isNewer, type Situation } from './rotation.ts'
 import { EXCUSED_AFTER, hasPassed } from './waves.ts'
 
@@ -29,8 +30,8 @@ export interface Hold {
 }
 
 /**
- * Thumbprints of the keys that sign for somebody, and of those that signed last: a watch that goes blind, or a restart,
- * may bring one of them back.
+ * Thumbprints of the keys that sign for somebody, of those that signed last, and of those that a hospital took last which
+ * has refused a newer one: a watch that goes blind, a restart, or the next try of the newer may bring one of them back.
  */
 export const inUseBy = (
   choices: ReadonlyMap<string, Choice | null>,
@@ -38,7 +39,11 @@ export const inUseBy = (
 ): string[] => {
   const chosen = [...choices.values()].flatMap(choice => (choice ? [choice.key.thumbprint] : []))
   const last = [...records.values()].flatMap(({ inUse }) => (inUse === null ? [] : [inUse]))
-  return [...new Set([...chosen, ...last])]
+  const fallbacks = [...records.values()].flatMap(record => {
+    const { fallback } = record
+    return (fallback && lastAccepted(record, name => name !== fallback.from)) ?? []
+  })
+  return [...new Set([...chosen, ...last, ...fallbacks])]
 }
 
 export type HoldReason =

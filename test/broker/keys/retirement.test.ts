@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { NO_RECORD } from '../../../broker/keys/key-facts.ts'
 import { holdsOn, inUseBy, type Ledger } from '../../../broker/keys/retirement.ts'
 import { chooseSigners, type Situation } from '../../../broker/keys/rotation.ts'
 import { accepted, HOUR, hospital, key, MINUTE, NOW, seen, situation } from './situation.ts'
@@ -115,5 +116,12 @@ test('the time to rest is 5 minutes and the longest guard of the line', () => {
 
 test('what signed last is in use, though another key is chosen now', () => {
   const all = situation({ ...SETTLED, records: new Map([['h', accepted({ old: 1 })]]) })
+  expect(inUseBy(chooseSigners(all), all.records).sort()).toEqual(['new', 'old'])
+})
+
+test('what a hospital took last is in use while it refuses the newer key, also where that one is tried again', () => {
+  const refusing = { from: 'new', until: NOW - MINUTE, delay: HOUR }
+  const record = { ...NO_RECORD, inUse: 'new', accepted: { old: NOW - HOUR }, fallback: refusing }
+  const all = situation({ ...SETTLED, records: new Map([['h', record]]) })
   expect(inUseBy(chooseSigners(all), all.records).sort()).toEqual(['new', 'old'])
 })
