@@ -1,15 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { AuditRecord } from '../../../broker/audit.ts'
 import { asBrokerError, BrokerError } from '../../../broker/errors.ts'
 import { type FinishPorts, finishLogin } from '../../../broker/launch/finish.ts'
 import { openKeeper } from '../../../broker/launch/keeper.ts'
-import { openSqliteShelf } from '../../../broker/launch/sqlite-shelf.ts'
-import { openVault } from '../../../broker/launch/vault.ts'
-import { sealWith } from '../../../broker/tokens/sealed.ts'
 import { auditRecord } from '../../support/audit.ts'
 import { movedClock } from '../../support/clock.ts'
 import { launchTarget } from '../../support/launch-target.ts'
+import { openTestVault } from '../../support/launch-vault.ts'
 
 const ISSUER = {
   issuer: 'https://ehr.example.com',
@@ -23,13 +21,7 @@ const service = { id: 'scheduling', returnUrl: 'https://scheduling.example.com/'
 
 function open(parts: Partial<FinishPorts> = {}, body: Record<string, unknown> = {}) {
   const { clock } = movedClock()
-  const shelf = openSqliteShelf(':memory:', clock)
-  onTestFinished(() => shelf.close())
-  const vault = openVault(
-    shelf,
-    sealWith([randomBytes(32)], () => randomBytes(12)),
-    () => {},
-  )
+  const { shelf, vault } = openTestVault(clock)
   const records: AuditRecord[] = []
   const spent: string[] = []
   const grants: Readonly<Record<string, string>>[] = []

@@ -1,23 +1,31 @@
 import { randomBytes } from 'node:crypto'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { asBrokerError } from '../../../broker/errors.ts'
 import { openKeeper } from '../../../broker/launch/keeper.ts'
-import { openSqliteShelf } from '../../../broker/launch/sqlite-shelf.ts'
-import { openVault } from '../../../broker/launch/vault.ts'
-import { sealWith } from '../../../broker/tokens/sealed.ts'
 import { movedClock } from '../../support/clock.ts'
 import { connection } from '../../support/launch-target.ts'
+import { openTestVault } from '../../support/launch-vault.ts'
 
 function open() {
   const clock = movedClock()
-  const shelf = openSqliteShelf(':memory:', clock.clock)
-  onTestFinished(() => shelf.close())
-  const seal = sealWith([randomBytes(32)], () => randomBytes(12), 'connections')
-  const vault = openVault(shelf, seal, () => {})
+  const { shelf, vault } = openTestVault(clock.clock)
   const keeper = openKeeper({ clock: clock.clock, vault, random: randomBytes })
   const made = (parts = {}) =>
     connection({ id: keeper.newId(), expiresAt: clock.now() + 3_600_000, ...parts })
   return { clock, shelf, keeper, made }
+}
+
+/** A connection that its browser has, and that the service has taken over. */
+async function handedOver() {
+  const opened = open()
+  const { keeper, made } = opened
+  const id = keeper.newId()
+  const { code, kept } = keeper.newCode(id, 'scheduling')
+  const own = made({ id, code: kept })
+  await keeper.keep(own)
+  const session = await keeper.openSession(own, undefined)
+  const { handle } = await keeper.redeem(code, 'scheduling')
+  return { ...opened, session, code, handle }
 }
 
 const codeOf = (work: Promise<unknown>): Promise<string> =>
@@ -53,13 +61,7 @@ describe('a browser', () => {
   })
 
   test('that disconnects leaves nothing behind, and no handle that works', async () => {
-    const { keeper, made, shelf } = open()
-    const id = keeper.newId()
-    const { code, kept } = keeper.newCode(id, 'scheduling')
-    const own = made({ id, code: kept })
-    await keeper.keep(own)
-    const session = await keeper.openSession(own, undefined)
-    const { handle } = await keeper.redeem(code, 'scheduling')
+    const { keeper, shelf, session, handle } = await handedOver()
     await keeper.end(session, 'ehr')
     expect(await codeOf(keeper.byHandle(handle, 'scheduling'))).toBe('connection_unknown')
     const left: string[] = []
@@ -127,13 +129,7 @@ test('a handle works for the service that it was made for, and for no other', as
 })
 
 test('the store holds neither sessions nor handles nor codes in clear', async () => {
-  const { keeper, made, shelf } = open()
-  const id = keeper.newId()
-  const { code, kept } = keeper.newCode(id, 'scheduling')
-  const own = made({ id, code: kept })
-  await keeper.keep(own)
-  const session = await keeper.openSession(own, undefined)
-  const { handle } = await keeper.redeem(code, 'scheduling')
+  const { shelf, session, code, handle } = await handedOver()
   let all = ''
   for await (const row of shelf.all()) all += JSON.stringify(row)
   for (const secret of [session, code.split('.')[1], handle.split('.')[1], 'access-1'])

@@ -1,15 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { asBrokerError, BrokerError } from '../../../broker/errors.ts'
 import type { Connection } from '../../../broker/launch/connection.ts'
 import { openKeeper } from '../../../broker/launch/keeper.ts'
 import { type Renew, renewWith } from '../../../broker/launch/renew.ts'
-import { openSqliteShelf } from '../../../broker/launch/sqlite-shelf.ts'
-import { openVault } from '../../../broker/launch/vault.ts'
-import { sealWith } from '../../../broker/tokens/sealed.ts'
 import { singleFlight } from '../../../broker/tokens/single-flight.ts'
 import { movedClock } from '../../support/clock.ts'
 import { connection, launchTarget } from '../../support/launch-target.ts'
+import { openTestVault } from '../../support/launch-vault.ts'
 import { rollingEhr } from '../../support/rolling-ehr.ts'
 import { upstream } from '../../support/upstream.ts'
 
@@ -21,13 +19,7 @@ const LATE = 3400
 async function open(parts: Partial<Connection> = {}, mode?: 'rolling' | 'plain') {
   const moved = movedClock()
   const { clock } = moved
-  const shelf = openSqliteShelf(':memory:', clock)
-  onTestFinished(() => shelf.close())
-  const vault = openVault(
-    shelf,
-    sealWith([randomBytes(32)], () => randomBytes(12)),
-    () => {},
-  )
+  const { vault } = openTestVault(clock)
   const keeper = openKeeper({ clock, vault, random: randomBytes })
   await keeper.keep(connection({ expiresAt: moved.now() + 3_600_000, ...parts }))
   const ehr = rollingEhr(moved, mode)
