@@ -1,4 +1,4 @@
-import { createClient, defineScript } from 'redis'
+import { loadRedis } from '../load-redis.ts'
 import type { SharedSheets, SharedStore } from './shared-store.ts'
 
 export interface RedisSettings {
@@ -35,29 +35,31 @@ const RECONNECT = { first: 50, most: 1_000 }
 
 const LATE = Symbol('late')
 
-/** The lock is deleted by its owner alone. @see https://redis.io/docs/latest/commands/set/ "Patterns" */
-const unlock = defineScript({
-  SCRIPT: `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`,
-  NUMBER_OF_KEYS: 1,
-  parseCommand: (parser, lock: string, owner: string) => {
-    parser.pushKey(lock)
-    parser.push(owner)
-  },
-  transformReply: (deleted: number) => deleted,
-})
+const scriptsOf = ({ defineScript }: ReturnType<typeof loadRedis>) => ({
+  /** The lock is deleted by its owner alone. @see https://redis.io/docs/latest/commands/set/ "Patterns" */
+  unlock: defineScript({
+    SCRIPT: `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`,
+    NUMBER_OF_KEYS: 1,
+    parseCommand: (parser, lock: string, owner: string) => {
+      parser.pushKey(lock)
+      parser.push(owner)
+    },
+    transformReply: (deleted: number) => deleted,
+  }),
 
-/** What somebody else has put meanwhile is never written over. */
-const replace = defineScript({
-  SCRIPT: `local held = redis.call('get', KEYS[1]) or ''
+  /** What somebody else has put meanwhile is never written over. */
+  replace: defineScript({
+    SCRIPT: `local held = redis.call('get', KEYS[1]) or ''
 if held ~= ARGV[1] then return 0 end
 redis.call('set', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1`,
-  NUMBER_OF_KEYS: 1,
-  parseCommand: (parser, key: string, before: string, value: string, life: number) => {
-    parser.pushKey(key)
-    parser.push(before, value, `${life}`)
-  },
-  transformReply: (put: number) => put === 1,
+    NUMBER_OF_KEYS: 1,
+    parseCommand: (parser, key: string, before: string, value: string, life: number) => {
+      parser.pushKey(key)
+      parser.push(before, value, `${life}`)
+    },
+    transformReply: (put: number) => put === 1,
+  }),
 })
 
 /**
@@ -67,9 +69,10 @@ return 1`,
 export function openRedis({ url, ca, prefix }: RedisSettings, ports: RedisPorts): RedisStore {
   const { wait, onAway, onBack } = ports
   const state = { isAway: false, isClosed: false, misses: 0 }
-  const client = createClient({
+  const redis = loadRedis()
+  const client = redis.createClient({
     url,
-    scripts: { unlock, replace },
+    scripts: scriptsOf(redis),
     disableOfflineQueue: true,
     commandsQueueMaxLength: 1_000,
     maintNotifications: 'disabled',
