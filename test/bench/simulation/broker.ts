@@ -34,7 +34,11 @@ interface Ports {
   seal: Seal
   newOwner: () => string
   /** The call to the EHR; `isLost` tells whether the process has died meanwhile. */
-  call: (upstream: Upstream, scopes: readonly string[], isLost: () => boolean) => ReturnType<Exchange>
+  call: (
+    upstream: Upstream,
+    scopes: readonly string[],
+    isLost: () => boolean,
+  ) => ReturnType<Exchange>
   wanted: () => readonly { upstream: Upstream; scopes: readonly string[] }[]
   onRefreshFailed: () => void
 }

@@ -52,7 +52,11 @@ export const tripsOf = ({ commands }: Counts): number =>
   Object.values(commands).reduce((sum, each) => sum + each, 0)
 
 /** Calls that came sooner after one for the same than `seconds`. What was lost does not count. */
-export function tooSoon(calls: readonly Call[], seconds: number, of: (call: Call) => string): number {
+export function tooSoon(
+  calls: readonly Call[],
+  seconds: number,
+  of: (call: Call) => string,
+): number {
   const last = new Map<string, number>()
   let found = 0
   for (const call of calls) {

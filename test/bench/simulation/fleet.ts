@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { left, isOver, type Entry } from '../../../broker/tokens/cache.ts'
+import { type Entry, isOver, left } from '../../../broker/tokens/cache.ts'
 import { cacheKey } from '../../../broker/tokens/cache-key.ts'
 import { FLOOR } from '../../../broker/tokens/fetch.ts'
 import { sealWith } from '../../../broker/tokens/sealed.ts'
@@ -85,11 +85,7 @@ export function openFleet(settings: FleetSettings): Fleet {
     },
   })
   const filler = 'x'.repeat(tokenLength)
-  const call = async (
-    broker: number,
-    key: Key,
-    isLost: () => boolean,
-  ): Promise<UpstreamToken> => {
+  const call = async (broker: number, key: Key, isLost: () => boolean): Promise<UpstreamToken> => {
     const sentAt = time.clock()
     const made: Call = { key: key.nth, broker, at: sentAt.wall, isLost: false }
     counts.calls.push(made)
@@ -152,8 +148,7 @@ export function openFleet(settings: FleetSettings): Fleet {
       const broker = openBroker({
         ...{ id, zone, time, chance: chance.next, store, seal },
         newOwner: () => `00000000-0000-4000-8000-${`${++owners}`.padStart(12, '0')}`,
-        call: (asked, scopes, isLost) =>
-          call(id, byId.get(cacheKey(asked, scopes)) as Key, isLost),
+        call: (asked, scopes, isLost) => call(id, byId.get(cacheKey(asked, scopes)) as Key, isLost),
         wanted: () => wanted,
         onRefreshFailed: () => void counts.refreshFailed++,
       })

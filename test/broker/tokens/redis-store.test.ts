@@ -62,6 +62,22 @@ test('a value is replaced where it is the one that was read, and no other is', a
   expect(await store.get('key')).toMatchObject({ value: 'two', left: expect.any(Number) })
 })
 
+test('of more commands at once than it takes each is refused whole, and what follows is not part of any', async () => {
+  const { store } = open((await startRedis()).url)
+  await store.opened
+  await store.put('key', 'value', 60_000)
+  const looks = Array.from({ length: 2_500 }, () =>
+    store.get('key').then(
+      found => found?.value,
+      error => error.code,
+    ),
+  )
+  const found = Map.groupBy(await Promise.all(looks), each => each)
+  expect([found.get('value')?.length, found.get('BUSY')?.length]).toEqual([2_000, 500])
+  expect(await store.lock('key', 'owner', 10_000)).toBe(true)
+  expect(await store.get('key')).toMatchObject({ value: 'value' })
+})
+
 describe('a lock', () => {
   test('has one owner, and no other lets go of it', async () => {
     const { url } = await startRedis()
