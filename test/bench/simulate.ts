@@ -79,7 +79,7 @@ async function rowsOf(life: number, inputs: Inputs, tell: (line: string) => void
     sums.early += earlyCalls(outcome, life - lead)
     sums.wrong += counts.wrong
     sums.checked += counts.checked
-    const most = `${peakOf(counts.callsAt)} calls, ${peakOf(counts.commandsAt)} trips`
+    const most = `${shown(peakOf(counts.callsAt))} calls, ${shown(peakOf(counts.commandsAt))} trips`
     const cells = [`${life} s`, step, calls, paper.calls, trips, paper.trips, most]
     tell(`| ${cells.map(shown).join(' | ')} |`)
   })

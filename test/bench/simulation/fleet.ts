@@ -57,7 +57,8 @@ export interface Fleet {
 
 /** Milliseconds between broker and store, there and back. */
 const ROUND_TRIP = 1
-const TICK = 5_000
+/** Milliseconds between two ticks of a process: every five seconds, and of a long life as many as of a short one. */
+const tickFor = (life: number): number => Math.max(5_000, (life * 1000) / 120)
 /** Milliseconds between two spot checks. */
 const CHECK = 1_000
 
@@ -134,11 +135,12 @@ export function openFleet(settings: FleetSettings): Fleet {
     )
   }
   const wanted = keys.slice(keys.length - kept * scopeSets)
+  const every = tickFor(life)
   const tick = (): void => {
-    time.at(time.now() + TICK, tick)
+    time.at(time.now() + every, tick)
     for (const broker of serving) broker.tick()
   }
-  time.at(time.now() + TICK, tick)
+  time.at(time.now() + every, tick)
   time.at(time.now() + CHECK, check)
   return {
     ...{ time, store, keys },
