@@ -104,12 +104,15 @@ export function openFleet(settings: FleetSettings): Fleet {
   const ask = async (broker: Broker, key: Key): Promise<void> => {
     if (!broker.isServing) return
     const began = time.now()
-    const isFailed = await broker
-      .obtain({ upstream: key.upstream, scopes: key.scopes, minimumTtl: 0 })
-      .then(
-        () => false,
-        () => true,
-      )
+    const need = { upstream: key.upstream, scopes: key.scopes, minimumTtl: 0 }
+    const failing = broker.obtain(need).then(
+      () => false,
+      () => true,
+    )
+    // One of those who come meanwhile: it must not be another call.
+    if (broker.underWay(key.id))
+      time.at(began + chance.next() * ehr[0], () => void broker.obtain(need).catch(() => {}))
+    const isFailed = await failing
     const waited = time.now() - began
     // Who comes meanwhile waits for the same fetch.
     const callers = 1 + ((key.rate / serving.size) * waited) / 1000

@@ -23,6 +23,8 @@ export interface Outcome {
 /** Seconds between two processes that a deployment replaces. */
 const APART = 10
 const ZONE = 0
+/** Milliseconds that the first process has for the first token of each key. */
+const HEAD_START = 1_000
 
 /**
  * A fleet whose tokens are of all ages, and what it goes through. `period`: seconds between two calls for one key. Each
@@ -36,7 +38,7 @@ export async function runSteps(
   const fleet = openFleet(settings)
   const begins = fleet.keys.map((_, nth) => ((nth * 0.618) % 1) * period * 1000)
   for (let nth = 0; nth < settings.processes; nth++)
-    fleet.open(nth % settings.zones, key => begins[key.nth] ?? 0)
+    fleet.open(nth % settings.zones, key => (begins[key.nth] ?? 0) + (nth === 0 ? 0 : HEAD_START))
   await fleet.pass(period * 1.1)
   const outcomes: Outcome[] = []
   for (const step of STEPS) {
