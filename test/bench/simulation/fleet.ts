@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type Entry, isOver, left } from '../../../broker/tokens/cache.ts'
+import { type Entry, left } from '../../../broker/tokens/cache.ts'
 import { cacheKey } from '../../../broker/tokens/cache-key.ts'
 import { FLOOR } from '../../../broker/tokens/fetch.ts'
 import { sealWith } from '../../../broker/tokens/sealed.ts'
@@ -196,9 +196,5 @@ const isFresh = ({ token }: Entry, { clock }: VirtualTime): boolean =>
 
 /** The moment until which nothing that is asked changes anything. */
 function endOf({ token, rest }: Entry, now: number): number {
-  const resting =
-    rest && !isOver(rest, { wall: now, monotonic: rest.since.monotonic })
-      ? rest.since.wall + rest.for
-      : now
-  return Math.max(now, token.sentAt.wall + token.soft, resting)
+  return Math.max(now, token.sentAt.wall + token.soft, rest ? rest.since.wall + rest.for : 0)
 }
