@@ -26,7 +26,12 @@ export interface RedisStore extends SharedStore, SharedSheets {
 const COMMAND_DEADLINE = 45
 /** Milliseconds for which a start waits for the first connection. */
 const PATIENCE = 1_000
-/** Commands in a row without an answer, after which the connection is taken for dead. */
+/**
+ * Commands at once, each as a whole: the client's own limit counts the parts of a transaction, and where it refuses the
+ * last one what follows becomes part of it.
+ */
+const MOST_UNDER_WAY = 2_000
+/** Commands in a row without an answer to any, after which the connection is taken for dead. */
 const MOST_MISSES = 10
 /** Milliseconds. A connection on which nothing comes is ended, and one that is idle kept alive. */
 const SILENCE = { most: 5_000, ping: 2_000 }
@@ -68,13 +73,12 @@ return 1`,
  */
 export function openRedis({ url, ca, prefix }: RedisSettings, ports: RedisPorts): RedisStore {
   const { wait, onAway, onBack } = ports
-  const state = { isAway: false, isClosed: false, misses: 0 }
+  const state = { isAway: false, isClosed: false, misses: 0, answers: 0, underWay: 0 }
   const redis = loadRedis()
   const client = redis.createClient({
     url,
     scripts: scriptsOf(redis),
     disableOfflineQueue: true,
-    commandsQueueMaxLength: 1_000,
     maintNotifications: 'disabled',
     pingInterval: SILENCE.ping,
     socket: {
@@ -108,14 +112,27 @@ export function openRedis({ url, ca, prefix }: RedisSettings, ports: RedisPorts)
     client.destroy()
     connect()
   }
-  const run = async <T>(command: () => Promise<T>): Promise<T> => {
+  const bounded = async <T>(command: () => Promise<T>): Promise<T> => {
+    if (state.underWay >= MOST_UNDER_WAY)
+      throw Object.assign(new Error('too many commands at once'), { code: 'BUSY' })
+    state.underWay++
     try {
-      const result = await Promise.race([command(), late()])
+      return await command()
+    } finally {
+      state.underWay--
+    }
+  }
+  const run = async <T>(command: () => Promise<T>): Promise<T> => {
+    const { answers } = state
+    try {
+      const result = await Promise.race([bounded(command), late()])
       if (result === LATE) {
-        miss()
+        // Of many at once the last may be late on a connection that is well.
+        if (state.answers === answers) miss()
         throw Object.assign(new Error('no answer in time'), { code: 'TIMEOUT' })
       }
       state.misses = 0
+      state.answers++
       return result
     } catch (error) {
       away(error)
