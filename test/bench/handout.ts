@@ -6,6 +6,8 @@ import { type Load, wrk } from './wrk.ts'
 
 const CONNECTIONS = 64
 const REQUESTS = [{ authorization: authorization(), body: FORM }]
+/** The broker again, where no request is the same as any before. */
+const UNKNOWN = 'broker, each request new'
 
 export const handout: Bench = {
   name: 'handout',
@@ -20,7 +22,10 @@ export const handout: Bench = {
     })
     const broker = await startBroker({ ehr: ehr.origin })
     try {
-      const full = await atFullLoad([bare, fastify, oidc, broker], tell)
+      const full = await atFullLoad(
+        [bare, fastify, oidc, broker, { ...broker, name: UNKNOWN }],
+        tell,
+      )
       const half = await atHalfLoad([bare, fastify, broker], full.get('bare')?.rate ?? 0, tell)
       return [...rateRows(full), ...latencyRows(half)]
     } finally {
@@ -33,9 +38,15 @@ async function atFullLoad(
   servers: readonly Server[],
   tell: (line: string) => void,
 ): Promise<Map<string, Measured>> {
-  const load: Load = { connections: CONNECTIONS, seconds: 3, requests: REQUESTS }
-  for (const server of servers) await wrk(server, { ...load, seconds: 2 })
-  return inTurn(servers, { rounds: 5, busy: 0.95, tell, measure: server => wrk(server, load) })
+  const load: Load = { connections: CONNECTIONS, seconds: 2, requests: REQUESTS }
+  const fresh = {
+    ...load,
+    requests: [{ authorization: authorization(), body: `${FORM}&n=000000` }],
+  }
+  const measure = (server: Server) =>
+    wrk(server, server.name === UNKNOWN ? { ...fresh, isFresh: true } : load)
+  for (const server of servers) await measure(server)
+  return inTurn(servers, { rounds: 5, busy: 0.95, tell, measure })
 }
 
 /** Half of what the bare server can do. wrk knows no rate, so that each connection pauses after an answer. */
@@ -51,12 +62,12 @@ async function atHalfLoad(
 
 function rateRows(figures: ReadonlyMap<string, Measured>): Row[] {
   const rateOf = (name: string): number => figures.get(name)?.rate ?? Number.NaN
-  const ours = figures.get('broker')
-  const row = (against: string, least: number | null): Row => {
-    const ratio = rateOf('broker') / rateOf(against)
+  const row = (against: string, least: number | null, what = 'handout_rate'): Row => {
+    const name = what === 'handout_rate' ? 'broker' : UNKNOWN
+    const ratio = rateOf(name) / rateOf(against)
     return {
-      ...{ what: 'handout_rate', value: rateOf('broker'), unit: '1/s', ratio, against },
-      ...(ours && { spread: ours.rateSpread }),
+      ...{ what, value: rateOf(name), unit: '1/s', ratio, against },
+      spread: figures.get(name)?.rateSpread ?? [Number.NaN, Number.NaN],
       ...(least !== null && { needs: atLeast(ratio, least) }),
     }
   }
@@ -70,6 +81,7 @@ function rateRows(figures: ReadonlyMap<string, Measured>): Row[] {
     row('fastify', 0.9),
     row('oidc-provider', 4),
     row('bare', null),
+    row('fastify', null, 'new_request_rate'),
   ]
 }
 

@@ -13,6 +13,8 @@ export interface Load {
   seconds: number
   /** What each request bears; they are sent in turn. */
   requests: readonly { authorization?: string; body: string }[]
+  /** Each request differs from every other by a parameter that means nothing. */
+  isFresh?: boolean
   /** Milliseconds between an answer and the next request of its connection; 0: none. */
   pause?: number
 }
@@ -49,9 +51,14 @@ export async function wrk(server: Server, load: Load): Promise<Round> {
   }
 }
 
+/** A number of always as many digits takes the place of the end of the body. */
+const FRESH = `  fresh = fresh + 1
+  return string.sub(requests[at], 1, -10) .. string.format("&n=%06d", fresh % 1000000)`
+
 /** wrk takes whole milliseconds for a pause: fractions become chance. */
-const luaOf = ({ requests, pause = 0 }: Load): string => `
+const luaOf = ({ requests, isFresh = false, pause = 0 }: Load): string => `
 local requests = {}
+local fresh = 0
 function init(args)
 ${requests
   .map(
@@ -65,7 +72,7 @@ end
 local at = 0
 function request()
   at = at % #requests + 1
-  return requests[at]
+${isFresh ? FRESH : '  return requests[at]'}
 end
 ${
   pause > 0
