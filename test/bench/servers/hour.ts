@@ -6,6 +6,7 @@ import { pino } from 'pino'
 import { buildApp } from '../../../broker/app.ts'
 import { openAuditFile } from '../../../broker/audit.ts'
 import { readConfig } from '../../../broker/config.ts'
+import type { HeldKey } from '../../../broker/keys/environment.ts'
 import { openStateFolder } from '../../../broker/keys/state-file.ts'
 import { loadSigners } from '../../../broker/signers.ts'
 import { NO_TRACES } from '../../../broker/traces.ts'
@@ -57,11 +58,11 @@ const upstreams = [...config.upstreams.values()]
 const [signer] = signers.get('nonprod') ?? []
 if (signer === undefined) throw new Error('there is no key')
 /** As many at once as a tick of that hour begins. */
-async function signatures(count: number): Promise<number> {
+async function signatures(count: number, { key }: HeldKey): Promise<number> {
   const before = process.cpuUsage()
   for (let at = 0; at < count; at += 400) {
     const some = upstreams.slice(at, Math.min(at + 400, count))
-    await Promise.all(some.map(each => makeAssertion(each, signer.key, clock.now(), randomUUID())))
+    await Promise.all(some.map(each => makeAssertion(each, key, clock.now(), randomUUID())))
   }
   return used(before)
 }
@@ -70,10 +71,10 @@ await go(WARMED)
 const warming = Object.fromEntries(spent)
 for (const name of spent.keys()) spent.set(name, 0)
 const half = Math.ceil(upstreams.length / 2)
-const before = await signatures(half)
+const before = await signatures(half, signer)
 await go(HOUR)
 const hour = Object.fromEntries(spent)
-const alone = before + (await signatures(half))
+const alone = before + (await signatures(half, signer))
 say(JSON.stringify({ hour, warming, alone, signatures: 2 * half }))
 await app.close()
 states.close()
