@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { stringify } from 'yaml'
 import { secretHash } from '../../broker/access/secrets.ts'
 import type { ConfigFile } from '../../broker/config-schema.ts'
 import type { Alg } from '../../keys-pipeline/algorithms.ts'
@@ -62,7 +63,7 @@ export async function layOut(wish: BrokerWish): Promise<{ folder: string; issuer
     },
   }
   wish.change?.(file, folder)
-  writeFileSync(join(folder, 'broker.yaml'), JSON.stringify(file))
+  writeFileSync(join(folder, 'broker.yaml'), stringify(file))
   return { folder, issuer: file.issuer }
 }
 

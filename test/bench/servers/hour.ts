@@ -6,18 +6,20 @@ import { pino } from 'pino'
 import { buildApp } from '../../../broker/app.ts'
 import { openAuditFile } from '../../../broker/audit.ts'
 import { readConfig } from '../../../broker/config.ts'
-import type { HeldKey } from '../../../broker/keys/environment.ts'
 import { openStateFolder } from '../../../broker/keys/state-file.ts'
 import { loadSigners } from '../../../broker/signers.ts'
 import { NO_TRACES } from '../../../broker/traces.ts'
 import { makeAssertion } from '../../../broker/upstream/assertion.ts'
+import { openConnections } from '../../../broker/upstream/connections.ts'
+import type { Reply } from '../../../broker/upstream/token-endpoint.ts'
+import type { Upstream } from '../../../broker/upstream/upstream.ts'
 import { movedClock } from '../../support/clock.ts'
 import { say } from '../../support/console.ts'
 
 /**
  * An hour of the broker whose config is in that folder, in moved time, with every tick of its schedule:
  * `hour.ts <folder>`. All its upstreams are to be kept warm by tokens of an hour. Prints the CPU that the hour took, by
- * tick, and what as many signatures alone take, in seconds, as JSON.
+ * tick, and what as many signatures alone and as many calls alone take, in seconds, as JSON.
  */
 const [folder = ''] = process.argv.slice(2)
 /** As in broker/schedule.ts. */
@@ -58,23 +60,39 @@ const upstreams = [...config.upstreams.values()]
 const [signer] = signers.get('nonprod') ?? []
 if (signer === undefined) throw new Error('there is no key')
 /** As many at once as a tick of that hour begins. */
-async function signatures(count: number, { key }: HeldKey): Promise<number> {
+const AT_ONCE = 400
+async function cpuOf(work: (upstream: Upstream) => Promise<unknown>, some: readonly Upstream[]) {
   const before = process.cpuUsage()
-  for (let at = 0; at < count; at += 400) {
-    const some = upstreams.slice(at, Math.min(at + 400, count))
-    await Promise.all(some.map(each => makeAssertion(each, key, clock.now(), randomUUID())))
-  }
+  for (let at = 0; at < some.length; at += AT_ONCE)
+    await Promise.all(some.slice(at, at + AT_ONCE).map(work))
   return used(before)
 }
+const assertionFor = (upstream: Upstream): Promise<string> =>
+  makeAssertion(upstream, signer.key, clock.now(), randomUUID())
+const connections = openConnections()
+const [first] = upstreams
+if (first === undefined) throw new Error('there is no upstream')
+const form = new URLSearchParams({
+  ...{ grant_type: 'client_credentials', scope: first.scopes.join(' ') },
+  ...{ client_assertion_type: 'jwt-bearer', client_assertion: await assertionFor(first) },
+})
+const call = (upstream: Upstream): Promise<Reply> =>
+  connections.postFor(upstream)(upstream.tokenEndpoint, form, upstream.deadline)
+const issued = async (): Promise<number> =>
+  Number(await (await fetch(new URL('/calls', first.tokenEndpoint))).text())
 
 await go(WARMED)
-const warming = Object.fromEntries(spent)
+const halves = [upstreams.slice(0, upstreams.length / 2), upstreams.slice(upstreams.length / 2)]
+const [one = [], other = []] = halves
+const [signedBefore, calledBefore] = [await cpuOf(assertionFor, one), await cpuOf(call, one)]
 for (const name of spent.keys()) spent.set(name, 0)
-const half = Math.ceil(upstreams.length / 2)
-const before = await signatures(half, signer)
+const began = await issued()
 await go(HOUR)
 const hour = Object.fromEntries(spent)
-const alone = before + (await signatures(half, signer))
-say(JSON.stringify({ hour, warming, alone, signatures: 2 * half }))
+const refreshed = (await issued()) - began
+const alone = signedBefore + (await cpuOf(assertionFor, other))
+const calls = calledBefore + (await cpuOf(call, other))
+say(JSON.stringify({ hour, refreshed, alone, calls }))
+await connections.close()
 await app.close()
 states.close()
