@@ -10,11 +10,22 @@ import { burst } from './burst.ts'
 import { cold } from './cold.ts'
 import { growth } from './growth.ts'
 import { handout } from './handout.ts'
+import { replicas } from './replicas.ts'
 import { start } from './start.ts'
 import { tenants } from './tenants.ts'
 import { workloadJwt } from './workload-jwt.ts'
 
-const ALL: readonly Bench[] = [handout, workloadJwt, burst, cold, growth, tenants, start, build]
+const ALL: readonly Bench[] = [
+  handout,
+  workloadJwt,
+  burst,
+  cold,
+  growth,
+  tenants,
+  replicas,
+  start,
+  build,
+]
 
 const USAGE = `npm run bench [-- <name>…] [-- --json FILE]
 
