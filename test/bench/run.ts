@@ -11,6 +11,7 @@ import { cold } from './cold.ts'
 import { growth } from './growth.ts'
 import { handout } from './handout.ts'
 import { replicas } from './replicas.ts'
+import { simulate } from './simulate.ts'
 import { start } from './start.ts'
 import { tenants } from './tenants.ts'
 import { workloadJwt } from './workload-jwt.ts'
@@ -25,6 +26,7 @@ const ALL: readonly Bench[] = [
   replicas,
   start,
   build,
+  simulate,
 ]
 
 const USAGE = `npm run bench [-- <name>…] [-- --json FILE]
