@@ -10,6 +10,8 @@ import { SERVER_CORE, type Server, serverScript } from './servers.ts'
 
 const UPSTREAMS = 10_000
 const STARTS = 3
+/** Hand-outs after which a process has what it needs for any number. */
+const FIRST = 2000
 /** Characters of the EHR's tokens. */
 const TOKEN = 800
 /** Requests at once. */
@@ -50,35 +52,41 @@ async function memory(tell: (line: string) => void): Promise<Row[]> {
   const broker = await startBroker({ ehr: ehr.origin, upstreams: UPSTREAMS, nodeOptions })
   try {
     const idle = await settled(broker)
-    await inParallel(
-      CALLERS,
-      Array.from({ length: UPSTREAMS }, (_, at) => at),
-      async at => {
-        const response = await fetch(`${broker.origin}/oauth2/token`, {
-          method: 'POST',
-          headers: {
-            authorization: authorization(),
-            'content-type': 'application/x-www-form-urlencoded',
-          },
-          body: `grant_type=client_credentials&audience=u${at}`,
-        })
-        await response.text()
-        if (!response.ok) throw new Error(`the broker answered ${response.status}`)
-      },
-    )
+    const all = Array.from({ length: UPSTREAMS }, (_, at) => at)
+    await inParallel(CALLERS, all.slice(0, FIRST), at => handOut(broker, at))
+    const begun = await settled(broker)
+    await inParallel(CALLERS, all.slice(FIRST), at => handOut(broker, at))
     const full = await settled(broker)
     const shown = ({ rss, heap }: Held) =>
       `${(rss / 2 ** 20).toFixed(0)} MiB resident, ${(heap / 2 ** 20).toFixed(0)} MiB in use`
-    tell(`  idle: ${shown(idle)}; with ${UPSTREAMS} tokens: ${shown(full)}`)
-    const row = (what: string, of: keyof Held): Row => {
-      const value = ((full[of] - idle[of]) / UPSTREAMS - TOKEN) / 1024
+    tell(`  idle: ${shown(idle)}`)
+    tell(`  with ${FIRST} tokens: ${shown(begun)}; with ${UPSTREAMS}: ${shown(full)}`)
+    const row = (what: string, bytes: number): Row => {
+      const value = (bytes - TOKEN) / 1024
       return { what, value, unit: 'KiB', ratio: value / 3, against: '3 KiB' }
     }
-    const resident = row('memory_per_token', 'rss')
-    return [{ ...resident, needs: atMost(resident.value / 3, 1) }, row('heap_per_token', 'heap')]
+    const resident = row('memory_per_token', (full.rss - idle.rss) / UPSTREAMS)
+    return [
+      { ...resident, needs: atMost(resident.value / 3, 1) },
+      row('memory_per_further_token', (full.rss - begun.rss) / (UPSTREAMS - FIRST)),
+      row('heap_per_further_token', (full.heap - begun.heap) / (UPSTREAMS - FIRST)),
+    ]
   } finally {
     await Promise.all([broker.stop(), ehr.stop()])
   }
+}
+
+async function handOut({ origin }: Server, at: number): Promise<void> {
+  const response = await fetch(`${origin}/oauth2/token`, {
+    method: 'POST',
+    headers: {
+      authorization: authorization(),
+      'content-type': 'application/x-www-form-urlencoded',
+    },
+    body: `grant_type=client_credentials&audience=u${at}`,
+  })
+  await response.text()
+  if (!response.ok) throw new Error(`the broker answered ${response.status}`)
 }
 
 /** What the process holds once all garbage is gone. */

@@ -6,8 +6,8 @@ import process from 'node:process'
 import { setTimeout as after } from 'node:timers/promises'
 import { say } from '../../support/console.ts'
 
-/** What ends with a timer is no garbage before. */
-const TIMERS = 20_000
+/** Milliseconds. What ends with a timer is no garbage before: idle connections do after four or five seconds. */
+const TIMERS = 6_000
 const ROUNDS = 5
 
 process.on('SIGUSR2', async () => {
