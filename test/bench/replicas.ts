@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { createClient } from 'redis'
 import type { ConfigFile } from '../../broker/config-schema.ts'
 import { type MovedBroker, startMoved } from '../support/moved-process.ts'
-import { openRedisServer, type Redis } from '../support/redis-server.ts'
+import { openRedisServer } from '../support/redis-server.ts'
 import type { Bench, Row } from './bench.ts'
 import { authorization, callsOf, FORM, layOut, startBroker, startEhr } from './brokers.ts'
 import { inTurn } from './rounds.ts'
@@ -17,7 +19,7 @@ const LIFE = 3600
 /** The last is refreshed before its end, as each is. */
 const LIVES = 2
 /** Seconds of moved time between two rounds of requests. */
-const STEP = 30
+const STEP = 60
 /** Requests at once to each broker, each time. */
 const ASKED = 3
 
@@ -27,35 +29,55 @@ export const replicas: Bench = {
   run: async tell => {
     const folder = mkdtempSync(join(tmpdir(), 'lockstep-bench-'))
     const redis = await openRedisServer({ folder })
+    const client = createClient({ url: redis.url })
+    await client.connect()
+    const store = { url: redis.url, client }
     try {
       const secret = randomBytes(32)
       const rows: Row[] = []
       for (const size of SIZES) {
-        const share = sharing(redis, secret, `calls-${size}:`)
+        const share = sharing(store, secret, `calls-${size}:`)
         rows.push(await callsOfSet(size, share, tell))
       }
-      return [...rows, ...(await fromMemory(sharing(redis, secret, 'memory:'), tell))]
+      return [...rows, ...(await fromMemory(sharing(store, secret, 'memory:'), tell))]
     } finally {
+      client.destroy()
       await redis.kill()
       rmSync(folder, { recursive: true, force: true })
     }
   },
 }
 
-type Change = (file: ConfigFile, folder: string) => void
+interface Sharing {
+  /** Makes a config that of a set: one store and one secret, under a prefix of the set's own. */
+  change: (file: ConfigFile, folder: string) => void
+  /** Until no broker of the set holds a lock: time that is moved while a call is under way would make it a late one. */
+  settle: () => Promise<void>
+}
 
-/** What makes a config that of a set: one store and one secret, under a prefix of the set's own. */
-const sharing =
-  ({ url }: Redis, secret: Buffer, prefix: string): Change =>
-  (file, folder) => {
+/** Milliseconds after which a refresh behind a hand-out has its lock, or was none. */
+const BEGUN = 50
+
+const sharing = ({ url, client }: Store, secret: Buffer, prefix: string): Sharing => ({
+  change: (file, folder) => {
     writeFileSync(join(folder, 'secret'), secret, { mode: 0o600 })
     file.sharedCache = { url, prefix, secrets: ['secret'] }
-  }
+  },
+  settle: async () => {
+    do await wait(BEGUN)
+    while ((await client.keys(`${prefix}lock:*`)).length > 0)
+  },
+})
+
+interface Store {
+  url: string
+  client: { keys: (pattern: string) => Promise<string[]> }
+}
 
 /** Calls per life of a token, by real daemons whose time is moved, with requests to each of them all the time. */
 async function callsOfSet(
   size: number,
-  change: Change,
+  { change, settle }: Sharing,
   tell: (line: string) => void,
 ): Promise<Row> {
   const ehr = await startEhr(0, LIFE)
@@ -70,7 +92,10 @@ async function callsOfSet(
       await Promise.all(brokers.map(each => each.moveTo(began + second * 1000)))
       const asked = places.flatMap(({ issuer }) => Array.from({ length: ASKED }, () => ask(issuer)))
       await Promise.all(asked)
+      await settle()
     }
+    const away = brokers.filter(each => each.output().includes('shared cache is away')).length
+    if (away > 0) tell(`  ${away} of ${size} brokers were without redis for a while`)
     const calls = await callsOf(ehr)
     // One at the start, and one near the end of each life.
     const value = calls / (LIVES + 1)
@@ -102,7 +127,7 @@ async function ask(origin: string): Promise<void> {
 }
 
 /** One of four on a redis against one that is alone: only one is asked at a time, and has the core. */
-async function fromMemory(change: Change, tell: (line: string) => void): Promise<Row[]> {
+async function fromMemory({ change }: Sharing, tell: (line: string) => void): Promise<Row[]> {
   const ehr = await startEhr()
   const alone = { ...(await startBroker({ ehr: ehr.origin })), name: 'alone' }
   const shared = { ...(await startBroker({ ehr: ehr.origin, change })), name: 'one of 4' }
