@@ -136,16 +136,16 @@ function lineRules(at: string, { upstream, labels }: GrantLine, config: ConfigFi
 }
 
 function twiceGranted(id: string, grants: readonly GrantLine[]): Complaint[] {
-  return grants.flatMap(({ upstream }, index) =>
-    upstream !== undefined && grants.findIndex(each => each.upstream === upstream) < index
-      ? [
-          {
-            at: `/services/${id}/grants/${index}/upstream`,
-            message: `${upstream} is granted already; name all scopes there`,
-          },
-        ]
-      : [],
-  )
+  const named = new Set<string>()
+  return grants.flatMap(({ upstream }, index) => {
+    if (upstream === undefined) return []
+    if (!named.has(upstream)) {
+      named.add(upstream)
+      return []
+    }
+    const message = `${upstream} is granted already; name all scopes there`
+    return [{ at: `/services/${id}/grants/${index}/upstream`, message }]
+  })
 }
 
 export const isOn = ({ enabled }: UpstreamFile): boolean => enabled !== false

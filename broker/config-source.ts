@@ -1,4 +1,4 @@
-import { type Document, LineCounter, parseDocument } from 'yaml'
+import { type Document, isScalar, LineCounter, parseDocument, visit } from 'yaml'
 import type { Complaint } from './config-rules.ts'
 
 /** A complaint about one of the config's files. */
@@ -21,13 +21,14 @@ export interface Source {
 
 export function openSource(file: string, text: string): Source {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines })
+  // The library compares each name with all before it: seconds, where there are ten thousand.
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false })
   const source = { file, text, document, lines, value: undefined, faults: [] }
   const faults = [...document.errors, ...document.warnings]
-  if (faults.length > 0) {
-    const messages = faults.map(fault => fault.message.split('\n')[0] ?? 'not YAML')
+  const messages = faults.map(fault => fault.message.split('\n')[0] ?? 'not YAML')
+  if (messages.length === 0) messages.push(...twiceNamed(document, lines))
+  if (messages.length > 0)
     return { ...source, faults: messages.map(message => ({ at: '/', message })) }
-  }
   try {
     return { ...source, value: document.toJS() }
   } catch {
@@ -36,8 +37,30 @@ export function openSource(file: string, text: string): Source {
   }
 }
 
+/** @see YAML 1.2.2 §3.2.1.1: the names of a mapping are unique. */
+function twiceNamed(document: Document.Parsed, lines: LineCounter): string[] {
+  const messages: string[] = []
+  visit(document, {
+    Map: (_, { items }) => {
+      const names = new Set<unknown>()
+      for (const { key } of items) {
+        const name = isScalar(key) ? key.value : key
+        if (names.has(name)) {
+          const { line } = lines.linePos(isScalar(key) ? (key.range?.[0] ?? 0) : 0)
+          messages.push(`has a name twice in one place: ${shown(name)} on line ${line}`)
+        }
+        names.add(name)
+      }
+    },
+  })
+  return messages
+}
+
+const shown = (name: unknown): string => JSON.stringify(String(name).slice(0, 100))
+
 /** What a compiled schema gives. */
 interface Form {
+  Check: (value: unknown) => boolean
   Errors: (value: unknown) => [boolean, readonly FormError[]]
 }
 interface FormError {
@@ -50,6 +73,8 @@ interface FormError {
 /** What is wrong with a file: as YAML, or else against the schema. */
 export function formFaults({ faults, value }: Source, form: Form): readonly Complaint[] {
   if (faults.length > 0) return faults
+  // The check is compiled, the search for what is wrong is not.
+  if (form.Check(value)) return []
   return form
     .Errors(value)[1]
     .filter(error => error.keyword !== 'boolean')

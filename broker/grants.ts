@@ -28,9 +28,11 @@ export function bears(
 /** The grants of one service, an entry per upstream: where several lines grant one, their scopes add up. */
 export function expandGrants(grants: readonly GrantLine[], upstreams: Labelled): UpstreamGrant[] {
   const found = grants.flatMap(({ upstream, labels, scopes }, line) => {
-    const group = Object.keys(upstreams).filter(
-      id => labels !== undefined && bears(upstreams[id]?.labels, labels),
-    )
+    // A line without labels, of thousands, looks through no list of thousands.
+    const group =
+      labels === undefined
+        ? []
+        : Object.keys(upstreams).filter(id => bears(upstreams[id]?.labels, labels))
     return [...(upstream === undefined ? [] : [upstream]), ...group].map(id => ({
       id,
       scopes,

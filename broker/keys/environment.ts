@@ -92,13 +92,14 @@ export interface EnvironmentKeys extends Omit<Replica, 'fault'> {
   /** This replica and the others; none where nothing is shared. */
   standings: () => Standing[]
   situation: () => Situation
-  state: () => KeyState
+  /** But the records, which are in the situation. */
+  state: () => Omit<KeyState, 'records'>
   alarms: () => readonly Alarm[]
   close: () => void
 }
 
 /** Milliseconds between two decisions about everything, where nothing but time has passed. */
-const DECIDE_EVERY = 15_000
+const DECIDE_EVERY = 60_000
 
 /** The keys of one environment: what is known of them, and which of them signs for whom. */
 export function openEnvironment(ports: Ports): EnvironmentKeys {
@@ -270,7 +271,7 @@ export function openEnvironment(ports: Ports): EnvironmentKeys {
     isAwaiting: () => isAwaiting(situation()),
     standings: () => standings(replica.id(), replica.others(), state.parts, now()),
     situation,
-    state: state.whole,
+    state: state.rest,
     alarms: alarms.list,
     close: () => state.saveNow(),
   }

@@ -32,6 +32,8 @@ export interface OpenState {
   /** To be called every few seconds. */
   saveIfDue: () => void
   whole: () => KeyState
+  /** All but what is known by upstream, which of thousands takes long to write down. */
+  rest: () => Omit<KeyState, 'records'>
   /** Why it could not be saved; null where it could. */
   fault: () => string | null
 }
@@ -65,11 +67,8 @@ export function openState({ load, save }: Drawer, clock: Clock): OpenState {
   let savedAt = now()
   let fault: string | null = null
 
-  const whole = (): KeyState => ({
-    ...parts,
-    records: Object.fromEntries(records),
-    lastSigned: Object.fromEntries(lastSigned),
-  })
+  const own = () => ({ ...parts, lastSigned: Object.fromEntries(lastSigned) })
+  const whole = (): KeyState => ({ ...own(), records: Object.fromEntries(records) })
   const saveNow = (): void => {
     try {
       savedAt = now()
@@ -127,6 +126,7 @@ export function openState({ load, save }: Drawer, clock: Clock): OpenState {
       if (dirty === 'soon' || (dirty === 'later' && late)) saveNow()
     },
     whole,
+    rest: own,
     fault: () => fault,
   }
 }

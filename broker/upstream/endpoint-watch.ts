@@ -1,4 +1,4 @@
-import type { Clock, Span } from '../clock.ts'
+import type { Clock, Instant, Span } from '../clock.ts'
 import { remaining } from '../clock.ts'
 import type { Comparison } from './discovery.ts'
 import type { Upstream } from './upstream.ts'
@@ -15,6 +15,10 @@ interface Ports {
 
 /** Milliseconds between two looks at one upstream; the first comes by chance within one. */
 const EVERY = 24 * 60 * 60 * 1000
+/** Milliseconds between two searches of all upstreams for those that are due, which may be thousands. */
+const SEARCH_EVERY = 60_000
+/** What one search finds at most: a config that is new since then should not wait long. */
+const MOST_FOUND = 48
 /** Upstreams that are asked in one tick. */
 const AT_ONCE = 4
 
@@ -23,6 +27,8 @@ export function watchEndpoints(ports: Ports): { tick: () => Promise<void> } {
   const { clock, chance, upstreams, compare, onChanged } = ports
   const pauses = new Map<string, Span>()
   const told = new Map<string, string>()
+  let searched: Instant | null = null
+  let due: Upstream[] = []
   const isDue = ({ id }: Upstream): boolean => {
     const pause = pauses.get(id)
     if (pause === undefined) pauses.set(id, { since: clock(), for: EVERY * chance() })
@@ -39,8 +45,12 @@ export function watchEndpoints(ports: Ports): { tick: () => Promise<void> } {
   }
   return {
     tick: async () => {
-      const due = [...upstreams()].filter(isDue).slice(0, AT_ONCE)
-      await Promise.all(due.map(look))
+      const now = clock()
+      if (due.length === 0 && (searched === null || remaining(searched, SEARCH_EVERY, now) <= 0)) {
+        searched = now
+        due = [...upstreams()].filter(isDue).slice(0, MOST_FOUND)
+      }
+      await Promise.all(due.splice(0, AT_ONCE).map(look))
     },
   }
 }

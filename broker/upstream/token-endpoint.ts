@@ -27,7 +27,10 @@ export type PostForm = (url: string, form: URLSearchParams, deadline: number) =>
  */
 export function postThrough(dispatcher: Dispatcher): PostForm {
   return async (url, form, deadline) => {
-    const signal = AbortSignal.timeout(Math.ceil(deadline * 1000))
+    // AbortSignal.timeout would hold its timer, and what hangs on it, until the deadline of a call that is long over.
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(TIMEOUT), Math.ceil(deadline * 1000)).unref()
+    const end = (): void => clearTimeout(timer)
     try {
       const { statusCode, headers, body } = await request(url, {
         method: 'POST',
@@ -38,7 +41,7 @@ export function postThrough(dispatcher: Dispatcher): PostForm {
         },
         body: form.toString(),
         dispatcher,
-        signal,
+        signal: late.signal,
       })
       const type = headers['content-type']
       const date = Date.parse(textOf(headers['date']))
@@ -49,17 +52,24 @@ export function postThrough(dispatcher: Dispatcher): PostForm {
       }
       if (saysNothing(statusCode)) {
         // Thrown away as it comes: what an outage says may be long, or never end.
-        body.dump().catch(() => {})
+        body
+          .dump()
+          .catch(() => {})
+          .finally(end)
         return reply
       }
       const read = await readBounded(body, MOST_REPLY_BYTES)
+      end()
       if (read === null) throw new BrokerError('upstream_reply_too_large')
       return { ...reply, text: read.toString('utf8') }
     } catch (error) {
+      end()
       throw asFailure(error)
     }
   }
 }
+
+const TIMEOUT = new DOMException('The deadline has passed', 'TimeoutError')
 
 /** What went wrong on the way to an answer: `upstream_unreachable`, `upstream_timeout`, `upstream_tls_failed`. */
 export function asFailure(error: unknown): BrokerError {

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { stringify } from 'yaml'
 import { secretHash } from '../../broker/access/secrets.ts'
 import type { ConfigFile } from '../../broker/config-schema.ts'
 import type { Alg } from '../../keys-pipeline/algorithms.ts'
@@ -36,12 +37,14 @@ export interface BrokerWish {
   /** Of an RSA key. */
   bits?: number
   core?: number
+  /** Node's own, before the script. */
+  nodeOptions?: readonly string[]
   change?: (file: ConfigFile, folder: string) => void
 }
 
-/** The daemon as an operator starts it: secrets, policy, the audit file, metrics. */
-export async function startBroker(wish: BrokerWish): Promise<Server & { folder: string }> {
-  const { ehr, upstreams = 1, alg = 'RS384', bits = 2048, core } = wish
+/** A config in a folder of its own, with a key: secrets, policy, the audit file, metrics. */
+export async function layOut(wish: BrokerWish): Promise<{ folder: string; issuer: string }> {
+  const { ehr, upstreams = 1, alg = 'RS384', bits = 2048 } = wish
   const folder = mkdtempSync(join(tmpdir(), 'lockstep-bench-'))
   makeKey(folder, alg, undefined, bits)
   const port = await freePort()
@@ -60,17 +63,25 @@ export async function startBroker(wish: BrokerWish): Promise<Server & { folder: 
     },
   }
   wish.change?.(file, folder)
-  writeFileSync(join(folder, 'broker.yaml'), JSON.stringify(file))
+  writeFileSync(join(folder, 'broker.yaml'), stringify(file))
+  return { folder, issuer: file.issuer }
+}
+
+/** The daemon as an operator starts it. */
+export async function startBroker(wish: BrokerWish): Promise<Server & { folder: string }> {
+  const { folder, issuer } = await layOut(wish)
+  const { core, nodeOptions } = wish
   const server = await startServer({
     ...{ name: 'broker', script: BROKER_MAIN, args: ['--config', 'broker.yaml'], cwd: folder },
     ...(core !== undefined && { core }),
+    ...(nodeOptions !== undefined && { nodeOptions }),
     env: { INIT_CWD: folder },
     ready: /"msg":"ready"/,
   })
   return {
     ...server,
     folder,
-    origin: file.issuer,
+    origin: issuer,
     stop: async () => {
       await server.stop()
       rmSync(folder, { recursive: true, force: true })

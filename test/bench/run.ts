@@ -10,11 +10,24 @@ import { burst } from './burst.ts'
 import { cold } from './cold.ts'
 import { growth } from './growth.ts'
 import { handout } from './handout.ts'
+import { replicas } from './replicas.ts'
 import { simulate } from './simulate.ts'
 import { start } from './start.ts'
+import { tenants } from './tenants.ts'
 import { workloadJwt } from './workload-jwt.ts'
 
-const ALL: readonly Bench[] = [handout, workloadJwt, burst, cold, growth, start, build, simulate]
+const ALL: readonly Bench[] = [
+  handout,
+  workloadJwt,
+  burst,
+  cold,
+  growth,
+  tenants,
+  replicas,
+  start,
+  build,
+  simulate,
+]
 
 const USAGE = `npm run bench [-- <name>…] [-- --json FILE]
 

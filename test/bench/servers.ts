@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 
 /** The cores: what is measured has one, what asks it has the other. */
-const SERVER_CORE = 0
+export const SERVER_CORE = 0
 export const CLIENT_CORE = 1
 
 /** A process that is measured. */

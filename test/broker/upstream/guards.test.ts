@@ -57,6 +57,28 @@ test('the pause ends by our own clock, with one call to see', async () => {
   expect(calls()).toBe(7)
 })
 
+test('what failed while another call was under way counts, though that one ends well', async () => {
+  const { guard } = openGuards(movedClock().clock)
+  const [ehr, good, bad] = [upstream({}), Promise.withResolvers(), Promise.withResolvers()]
+  const outcomeOf = (work: () => Promise<unknown>): Promise<unknown> =>
+    guard(ehr, work).catch(error => error.code)
+  const fails = Array.from({ length: 3 }, () => outcomeOf(() => bad.promise))
+  const succeeds = outcomeOf(() => good.promise)
+  good.resolve('good')
+  await succeeds
+  bad.reject(new BrokerError('upstream_timeout'))
+  await Promise.all(fails)
+  const again = () =>
+    outcomeOf(async () => {
+      throw new BrokerError('upstream_timeout')
+    })
+  expect([await again(), await again(), await again()]).toEqual([
+    'upstream_timeout',
+    'upstream_timeout',
+    'upstream_circuit_open',
+  ])
+})
+
 test('whether an upstream is left alone can be seen', async () => {
   const { clock, call, breaker } = guarded()
   expect(breaker()).toBe('closed')
