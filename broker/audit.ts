@@ -151,7 +151,14 @@ function recordOf(line: string): AuditRecord[] {
   }
 }
 
-/** The audit file, 0600, only ever appended to. A line that a crash cut short is ended, so that the next one is whole. */
+/**
+ * The audit file, 0600, only ever appended to. A line that a crash cut short is ended, so that the next one is whole.
+ *
+ * Without `sync` a write only copies into memory of the system's, and is done where we stand: handed to another thread,
+ * each would cost a third of a hand-out, since requests then wait through turns of the event loop and outlive the young
+ * generation. A disk that hangs holds up hand-outs either way; so it holds up the rest too. What waits for the disk is
+ * another thread's.
+ */
 export function openAuditFile(path: string, { sync }: { sync: boolean }): Audit {
   const file = openSync(path, 'a+', 0o600)
   fchmodSync(file, 0o600)
@@ -164,7 +171,8 @@ export function openAuditFile(path: string, { sync }: { sync: boolean }): Audit 
   const writeAll: WriteAll = async text => {
     const bytes = Buffer.from(isTorn ? `\n${text}` : text)
     for (let at = 0; at < bytes.length; ) {
-      at += await writeOnce(file, bytes.subarray(at))
+      const rest = bytes.subarray(at)
+      at += sync ? await writeOnce(file, rest) : writeSync(file, rest)
       isTorn = bytes[at - 1] !== 0x0a
     }
     if (sync)
