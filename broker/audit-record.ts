@@ -12,17 +12,24 @@ export function openRecord(
 ): AuditRecord {
   return {
     ...NOTHING,
-    ...{ time: isoOf(clock().wall), action, claimed, config: generation },
-    ...{ request: request.id, address: request.address },
+    time: isoOf(clock().wall),
+    request: request.id,
+    action,
+    claimed,
+    address: request.address,
+    config: generation,
   }
 }
 
-let [lastWall, lastIso] = [Number.NaN, '']
+/** Milliseconds of the second of which the text is known. */
+let second = { at: Number.NaN, text: '' }
 
-/** Many requests come within one millisecond. */
+/** ISO 8601, UTC. Many requests come within one second, and to write its date is a good part of a hand-out. */
 function isoOf(wall: number): string {
-  if (wall !== lastWall) [lastWall, lastIso] = [wall, new Date(wall).toISOString()]
-  return lastIso
+  const milliseconds = Math.trunc(wall) % 1000
+  const at = Math.trunc(wall) - milliseconds
+  if (at !== second.at) second = { at, text: new Date(at).toISOString().slice(0, -4) }
+  return `${second.text}${`${milliseconds}`.padStart(3, '0')}Z`
 }
 
 /** Of an order that was carried out or refused. */

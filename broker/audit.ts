@@ -81,38 +81,36 @@ export interface Audit {
 /** Writes all of the text or fails. */
 export type WriteAll = (text: string) => Promise<void>
 
-/** Records in order, a line each; those that arrive while a write is under way share the next one. */
+/** Records that share a write, and the promise that it settles. */
+interface Batch {
+  text: string
+  written: PromiseWithResolvers<void>
+}
+
+/** Records in order, a line each; those of one moment share a write, and those that arrive meanwhile the next one. */
 export function auditTo(writeAll: WriteAll, close: () => void): Audit {
-  let waiting: { line: string; settle: (error?: unknown) => void }[] = []
+  let next: Batch | null = null
   let running: Promise<void> | null = null
   let closed = false
   const drain = async (): Promise<void> => {
-    while (waiting.length > 0) {
+    while (next !== null) {
       // What else has come in by now is decided first, and shares the write.
       await new Promise<void>(done => setImmediate(done))
-      const batch = waiting
-      waiting = []
-      try {
-        await writeAll(batch.map(each => each.line).join(''))
-        for (const each of batch) each.settle()
-      } catch (error) {
-        for (const each of batch) each.settle(error)
-      }
+      const { text, written }: Batch = next
+      next = null
+      await writeAll(text).then(written.resolve, error => written.reject(failed(error)))
     }
     running = null
   }
   return {
-    record: record =>
-      new Promise((resolve, reject) => {
-        const settle = (error?: unknown): void => {
-          if (error === undefined) resolve()
-          else
-            reject(new BrokerError('audit_failed', { reason: reasonOf(error) }, { cause: error }))
-        }
-        if (closed) return settle(Object.assign(new Error('closed'), { code: 'closed' }))
-        waiting.push({ line: `${JSON.stringify(record)}\n`, settle })
-        running ??= drain()
-      }),
+    record: record => {
+      if (closed) return Promise.reject(failed({ code: 'closed' }))
+      next ??= { text: '', written: Promise.withResolvers() }
+      next.text += `${JSON.stringify(record)}\n`
+      const { promise } = next.written
+      running ??= drain()
+      return promise
+    },
     close: async () => {
       closed = true
       await running
@@ -120,6 +118,9 @@ export function auditTo(writeAll: WriteAll, close: () => void): Audit {
     },
   }
 }
+
+const failed = (error: unknown): BrokerError =>
+  new BrokerError('audit_failed', { reason: reasonOf(error) }, { cause: error })
 
 /** The last records of an audit file, of as many bytes as are read; none where it is not there. Broken lines are skipped. */
 export function readAuditTail(path: string, most = 8 * 1024 * 1024): AuditRecord[] {
@@ -168,13 +169,15 @@ export function openAuditFile(path: string, { sync }: { sync: boolean }): Audit 
     writeSync(file, '\n')
   // A disk that fills up cuts a line short; the next record must not be glued to it.
   let isTorn = false
-  const writeAll: WriteAll = async text => {
-    const bytes = Buffer.from(isTorn ? `\n${text}` : text)
+  const writeBytes = async (bytes: Buffer): Promise<void> => {
     for (let at = 0; at < bytes.length; ) {
       const rest = bytes.subarray(at)
       at += sync ? await writeOnce(file, rest) : writeSync(file, rest)
       isTorn = bytes[at - 1] !== 0x0a
     }
+  }
+  const writeAll: WriteAll = async text => {
+    await writeBytes(Buffer.from(isTorn ? `\n${text}` : text))
     if (sync)
       await new Promise<void>((done, fail) => fsync(file, error => (error ? fail(error) : done())))
   }

@@ -32,10 +32,17 @@ export function openKnownRequests(
     recall: digest => {
       const found = current().get(digest)
       if (found === undefined) return undefined
-      requests.delete(digest)
-      if (isOver(found.proves, clock())) return undefined
-      requests.set(digest, found)
-      return found.known
+      const { known, proves } = found
+      if (proves.for !== Number.POSITIVE_INFINITY && isOver(proves, clock())) {
+        requests.delete(digest)
+        return undefined
+      }
+      // Which was used last tells nothing while there is room.
+      if (requests.size > most / 2) {
+        requests.delete(digest)
+        requests.set(digest, found)
+      }
+      return known
     },
     remember: (digest, known) => {
       // Granted under a config that was replaced while it waited for the EHR.

@@ -19,9 +19,11 @@ export interface FormRequest {
   fault: BrokerError | null
 }
 
-/** The media type of a form, with UTF-8 or without. */
-export const FORM =
-  /^application\/x-www-form-urlencoded\s*(?:;\s*charset=(?:"utf-8"|utf-8)\s*)?;?$/i
+const FORM = /^application\/x-www-form-urlencoded\s*(?:;\s*charset=(?:"utf-8"|utf-8)\s*)?;?$/i
+
+/** Whether it is the media type of a form, with UTF-8 or without. */
+export const isForm = (type = ''): boolean =>
+  type === 'application/x-www-form-urlencoded' || FORM.test(type)
 
 /**
  * A form, read and not believed. `repeatable` names what may be given several times. A fault does not throw: it is
@@ -49,8 +51,7 @@ export function readForm(request: FastifyRequest, repeatable: readonly string[] 
 function faultOf(request: FastifyRequest, names: readonly string[]): BrokerError | null {
   if (request.method !== 'POST') return new BrokerError('method_not_allowed')
   if (authorizations(request.raw) > 1) return new BrokerError('auth_methods_several')
-  if (!FORM.test(request.headers['content-type'] ?? ''))
-    return new BrokerError('content_type_wrong')
+  if (!isForm(request.headers['content-type'])) return new BrokerError('content_type_wrong')
   if (request.url.includes('?')) return new BrokerError('query_not_allowed')
   return new Set(names).size < names.length ? new BrokerError('parameter_twice') : null
 }

@@ -6,7 +6,7 @@ import { asBrokerError } from '../errors.ts'
 import { issueToken, type RepeatedRequest, type Rooms } from '../issue-token.ts'
 import type { Listen } from '../listen-config.ts'
 import type { Traces } from '../traces.ts'
-import { authorizations, FORM, traceparentOf } from './form-request.ts'
+import { authorizations, isForm, traceparentOf } from './form-request.ts'
 import { MOST_BODY_BYTES } from './framework.ts'
 import { type IssuedText, openIssuedText } from './issued-text.ts'
 import { addressesOf } from './peers.ts'
@@ -48,7 +48,7 @@ export function answerKnown(app: FastifyInstance, route: KnownRoute): Ahead {
   const { rooms, listen, stopping } = route
   const addressOf = addressesOf(listen)
   if (addressOf === null) return NOTHING_AHEAD
-  const textOf = openIssuedText()
+  const telling: Telling = { ...route, textOf: openIssuedText(), log: app.log }
   const ahead = new WeakMap<IncomingMessage, { body: Buffer; digest: string }>()
   server.off('request', app.routing)
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -58,12 +58,12 @@ export function answerKnown(app: FastifyInstance, route: KnownRoute): Ahead {
     request.on('data', (chunk: Buffer) => {
       body = body.length === 0 ? chunk : Buffer.concat([body, chunk])
     })
-    request.once('end', () => {
+    request.on('end', () => {
       const digest = digestOf(request, body)
       const known = rooms.recall(digest)
       if (known !== undefined) {
         const repeated = { id: route.newId(), address: addressOf(request.socket), known }
-        return void tell(repeated, { request, response, began }, { ...route, textOf, log: app.log })
+        return tell(repeated, { request, response, began }, telling)
       }
       ahead.set(request, { body, digest })
       app.routing(request, response)
@@ -87,7 +87,7 @@ function isPlain(request: IncomingMessage): boolean {
     request.url === TOKEN_URL &&
     request.method === 'POST' &&
     Number(headers['content-length']) <= MOST_BODY_BYTES &&
-    FORM.test(headers['content-type'] ?? '') &&
+    isForm(headers['content-type']) &&
     authorizations(request) <= 1
   )
 }
@@ -108,29 +108,31 @@ interface Coming {
   began: number
 }
 
-async function tell(
+function tell(
   repeated: RepeatedRequest,
   { request, response, began }: Coming,
   { rooms, around, stopping, handedOut, textOf, log }: Telling,
-): Promise<void> {
+): void {
+  const reply = (status: number, headers: Headers, text: string): void => {
+    const bytes = Buffer.byteLength(text)
+    response.writeHead(status, { ...headers, 'content-type': JSON_TYPE, 'content-length': bytes })
+    // What is ASCII need not be encoded, only copied.
+    response.end(text, bytes === text.length ? 'latin1' : 'utf8')
+    handedOut(status, rooms.clock().monotonic - began)
+  }
+  const ending = (): Headers => (stopping.hasBegun() ? { connection: 'close' } : {})
   const story = around('token', traceparentOf(request), () => issueToken(repeated, rooms))
-  const { status, headers, text } = await stopping.track(story).then(
-    obtained => ({ status: 200, headers: NO_STORE, text: textOf(obtained) }),
+  stopping.track(story).then(
+    obtained => reply(200, { ...NO_STORE, ...ending() }, textOf(obtained)),
     thrown => {
       const error = asBrokerError(thrown)
       logError(log, error)
-      const body = JSON.stringify(bodyOf(error))
-      return { status: error.row.status, headers: headersOf(error), text: body }
+      const headers = { ...headersOf(error), ...ending() }
+      reply(error.row.status, headers, JSON.stringify(bodyOf(error)))
     },
   )
-  const bytes = Buffer.byteLength(text)
-  response.writeHead(status, {
-    'content-type': 'application/json; charset=utf-8',
-    'content-length': bytes,
-    ...headers,
-    ...(stopping.hasBegun() && { connection: 'close' }),
-  })
-  // What is ASCII need not be encoded, only copied.
-  response.end(text, bytes === text.length ? 'latin1' : 'utf8')
-  handedOut(status, rooms.clock().monotonic - began)
 }
+
+type Headers = Record<string, string | number>
+
+const JSON_TYPE = 'application/json; charset=utf-8'

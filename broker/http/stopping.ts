@@ -27,7 +27,11 @@ const isUnderWay = ({ request, response }: Exchange): boolean =>
  */
 export function watchStopping(app: FastifyInstance): Stopping {
   let begun = false
-  const underWay = new Set<Promise<unknown>>()
+  let underWay = 0
+  const waiting: (() => void)[] = []
+  const ended = (): void => {
+    if (--underWay === 0) for (const done of waiting.splice(0)) done()
+  }
   const connections = new Map<Socket, Exchange | null>()
   const { server } = app
   // With TLS the connection below is no use to us: it is the one above that requests come on.
@@ -55,13 +59,12 @@ export function watchStopping(app: FastifyInstance): Stopping {
   return {
     hasBegun: () => begun,
     track: work => {
-      underWay.add(work)
-      const forget = (): void => void underWay.delete(work)
-      work.then(forget, forget)
+      underWay++
+      work.then(ended, ended)
       return work
     },
     settled: async () => {
-      while (underWay.size > 0) await Promise.allSettled(underWay)
+      while (underWay > 0) await new Promise<void>(done => waiting.push(done))
     },
   }
 }
