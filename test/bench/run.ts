@@ -10,10 +10,11 @@ import { burst } from './burst.ts'
 import { cold } from './cold.ts'
 import { growth } from './growth.ts'
 import { handout } from './handout.ts'
+import { soak } from './soak.ts'
 import { start } from './start.ts'
 import { workloadJwt } from './workload-jwt.ts'
 
-const ALL: readonly Bench[] = [handout, workloadJwt, burst, cold, growth, start, build]
+const ALL: readonly Bench[] = [handout, workloadJwt, burst, cold, growth, start, build, soak]
 
 const USAGE = `npm run bench [-- <name>…] [-- --json FILE]
 

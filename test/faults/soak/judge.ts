@@ -74,7 +74,7 @@ export interface Judge {
 }
 
 export function openJudge({ timeline, issued, rights }: Circumstances): Judge {
-  /** By broker and by what is asked, until when the last token that it gave lives. */
+  /** By broker and by what is asked, until when the last token that it gave lives at the least. */
   const held = new Map<string, Map<string, number>>()
   const heldBy = (broker: string): Map<string, number> => {
     const known = held.get(broker) ?? new Map<string, number>()
@@ -97,7 +97,8 @@ export function openJudge({ timeline, issued, rights }: Circumstances): Judge {
     )
     const begun = Math.max(sentAt, token.at)
     const left = token.life - (begun - token.at)
-    const until = token.at + token.life
+    // The reply was made after it was asked for, so that the broker itself knows the token to live as long as that.
+    const until = sentAt + answer.expiresIn * 1000
     const took = (endedAt - sentAt) / 1000
     const isSettled = !timeline.was(`unsettled ${attempt.broker}`, sentAt, endedAt)
     if (isSettled) heldBy(attempt.broker).set(keyOf(attempt), until)

@@ -10,6 +10,8 @@ import type { Replica } from './replica.ts'
 const PULSE = 50
 /** Milliseconds after which no answer is awaited any more: a broker waits for an EHR twice at most. */
 const PATIENCE = 20_000
+/** Requests at once; beyond it none are begun, since more and more connections would look like a leak. */
+const MOST_UNDER_WAY = 64
 /** Of a hundred requests. */
 const [WRONG_SECRET, ANYWHERE, WITH_MINIMUM] = [2, 6, 3]
 /** Addresses from which wrong secrets come: few, since a broker remembers each for a while. */
@@ -49,7 +51,7 @@ export function openLoad(
   },
   { onAttempt, onUnserved }: Load,
 ): { run: (until: () => boolean) => Promise<void>; close: () => Promise<void> } {
-  const agent = new Agent({ connections: 512, pipelining: 1, headersTimeout: PATIENCE })
+  const agent = new Agent({ connections: MOST_UNDER_WAY, pipelining: 1, headersTimeout: PATIENCE })
   const avoided = new Map<Replica, number>()
   const upstreams = Object.keys(policies.file().upstreams)
   let attempts = 0
@@ -106,6 +108,7 @@ export function openLoad(
       while (!until()) {
         const due = ((performance.now() - began) / 1000) * rate
         for (; begun < due; begun++) {
+          if (underWay.size >= MOST_UNDER_WAY) continue
           const asked = askOnce().finally(() => underWay.delete(asked))
           underWay.add(asked)
         }

@@ -28,7 +28,8 @@ const TAKEN_AFTER = 30_000
 export interface Life {
   name: Name
   began: number
-  resident: Sample[]
+  /** Resident. */
+  memory: Sample[]
   heap: Sample[]
   handles: Sample[]
 }
@@ -120,7 +121,7 @@ export function openReplica(wish: Wish): Replica {
     })
     running = process
     take(policy)
-    lives.push({ name, began: seconds(), resident: [], heap: [], handles: [] })
+    lives.push({ name, began: seconds(), memory: [], heap: [], handles: [] })
     void follow(process)
   }
   const ended = ({ code, signal, stderr }: Finished, isKilled: boolean): void => {
@@ -178,7 +179,7 @@ export function openReplica(wish: Wish): Replica {
       if (told === null || running === null || life === undefined) return
       const { pid } = running
       try {
-        life.resident.push({ at, value: residentOf(pid) })
+        life.memory.push({ at, value: residentOf(pid) })
         life.handles.push({ at, value: readdirSync(`/proc/${pid}/fd`).length })
         life.heap.push({ at, value: told.heap })
       } catch {

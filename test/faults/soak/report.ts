@@ -13,13 +13,13 @@ const MORE_HANDLES = 6
 
 interface Grown extends Slope {
   life: Life
-  figure: 'resident' | 'heap'
+  figure: 'memory' | 'heap'
 }
 
 /** Slopes of the lives that were long enough; bytes a second. */
 function slopesOf({ lives }: Soaked): Grown[] {
   return lives.flatMap(life =>
-    (['resident', 'heap'] as const).flatMap((figure): Grown[] => {
+    (['memory', 'heap'] as const).flatMap((figure): Grown[] => {
       const slope = slopeOf(life[figure].filter(({ at }) => at >= life.began + WARM_UP))
       return slope === null ? [] : [{ ...slope, life, figure }]
     }),
@@ -50,7 +50,7 @@ const MEBI = 2 ** 20
 
 /** Every rule that was broken, in words. */
 export function faultsOf(soaked: Soaked): string[] {
-  const { wrongs, records, unserved, refusedAssertions, complaints } = soaked
+  const { wrongs, records, unserved, refusedAssertions, complaints, calls } = soaked
   const counted = (many: number, what: string): string[] => (many > 0 ? [`${many} × ${what}`] : [])
   return [
     ...Object.entries(wrongs).map(([wrong, many]) => `${many} × ${WRONGS[wrong as Wrong]}`),
@@ -61,6 +61,7 @@ export function faultsOf(soaked: Soaked): string[] {
       refusedAssertions.length,
       `an assertion refused: ${[...new Set(refusedAssertions)]}`,
     ),
+    ...(calls.kids < (soaked.faults['keys'] ?? 0) ? ['a published key never came to sign'] : []),
     ...slopesOf(soaked)
       .filter(grows)
       .map(each => `${each.figure} of ${each.life.name} grows: ${perMinute(each)}`),
@@ -120,7 +121,7 @@ const perMinute = (slope: Slope): string => {
 
 /** For people. */
 export function reportOf(soaked: Soaked): string {
-  const { answers, records, faults, calls, times, lives, examples } = soaked
+  const { answers, records, faults, calls, times, lives } = soaked
   const sorted = (counts: Record<string, number>): string =>
     Object.entries(counts)
       .sort(([, one], [, other]) => other - one)
@@ -135,18 +136,16 @@ export function reportOf(soaked: Soaked): string {
     ...lives.map(memoryOf),
     '',
     tableOf(rowsOf(soaked)),
-    ...(examples.length > 0 ? ['', 'The first of what is wrong:'] : []),
-    ...examples.map(each => JSON.stringify(each)),
   ].join('\n')
 }
 
-function memoryOf({ name, began, resident, heap, handles }: Life): string {
+function memoryOf({ name, began, memory, heap, handles }: Life): string {
   const ends = (samples: Sample[], unit: number): string => {
     const shown = [samples[Math.min(2, samples.length - 1)], samples.at(-1)].map(each =>
       ((each?.value ?? 0) / unit).toFixed(unit === 1 ? 0 : 1),
     )
     return shown.join(' to ')
   }
-  const lasted = (resident.at(-1)?.at ?? began) - began
-  return `broker ${name}   ${lasted.toFixed(0).padStart(4)} s: ${ends(resident, MEBI)} MiB resident, ${ends(heap, MEBI)} MiB heap, ${ends(handles, 1)} open files`
+  const lasted = (memory.at(-1)?.at ?? began) - began
+  return `broker ${name}   ${lasted.toFixed(0).padStart(4)} s: ${ends(memory, MEBI)} MiB resident, ${ends(heap, MEBI)} MiB heap, ${ends(handles, 1)} open files`
 }

@@ -25,7 +25,7 @@ export interface Soaked {
   answers: Record<string, number>
   wrongs: Partial<Record<Wrong, number>>
   /** The first few of them. */
-  examples: { wrong: Wrong; at: number; present: string[]; attempt: Omit<Attempt, 'token'> }[]
+  examples: { wrong: Wrong; at: number; present: string[]; attempt: Attempt }[]
   /** Requests that neither replica took. */
   unserved: number
   records: { records: number; lost: number; differing: number; unheard: number; torn: number }
@@ -54,7 +54,7 @@ export async function soak({ minutes, seed, rate, tell }: SoakWish): Promise<Soa
     seconds: since,
     onUnsettled: name => forgetting.forget(name),
   })
-  const book = openBook(world, { since, forgetting })
+  const book = openBook(world, { since, forgetting, tell })
   const { replicas, timeline, policies, chance } = world
   const both = Object.values(replicas)
   try {
@@ -99,7 +99,15 @@ type Book = ReturnType<typeof openBook>
 /** What is told of each attempt, added up. */
 function openBook(
   { timeline, ehrs, policies }: SoakWorld,
-  { since, forgetting }: { since: () => number; forgetting: { forget: (name: Name) => void } },
+  {
+    since,
+    forgetting,
+    tell,
+  }: {
+    since: () => number
+    forgetting: { forget: (name: Name) => void }
+    tell: SoakWish['tell']
+  },
 ) {
   const answers: Record<string, number> = {}
   const wrongs: Partial<Record<Wrong, number>> = {}
@@ -131,8 +139,10 @@ function openBook(
       ledger.enter(attempt)
       for (const wrong of judge.judge(attempt)) {
         wrongs[wrong] = (wrongs[wrong] ?? 0) + 1
-        if (examples.length < ENOUGH)
-          examples.push({ wrong, at: since(), present: timeline.present(), attempt })
+        if (examples.length === ENOUGH) continue
+        const example = { wrong, at: since(), present: timeline.present(), attempt }
+        examples.push(example)
+        tell(`  wrong: ${JSON.stringify(example)}`)
       }
     },
     told: () => {
