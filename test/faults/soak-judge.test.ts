@@ -12,7 +12,6 @@ const ISSUED: Issued = {
   ...{ fhirBase: RIGHT.fhirBase, clientId: 'app', scopes: ['a'], at: 0, life: 300_000 },
 }
 const TOKEN = { status: 200, token: 'good', scope: 'a', expiresIn: 299 } as const
-const MINUTE = 60_000
 
 /** A request at that second, answered a tenth of a second later. */
 const attempt = (answer: Answer | null, second = 1, parts: Partial<Attempt> = {}): Attempt => ({
@@ -40,7 +39,7 @@ function court({
     now = to * 1000
     end()
   }
-  return { ...judge, during }
+  return { judge, during }
 }
 
 describe('a token is right', () => {
@@ -95,16 +94,18 @@ describe('a refusal is right', () => {
   })
 
   test('after a fault of the EHR, but not while the broker holds a token', () => {
-    const { judge, during, forget } = court()
+    const { judge, during } = court()
     during('ehr epic', 0, 2)
     expect(judge(attempt(down, 3))).toEqual([])
     judge(attempt(TOKEN, 4))
     expect(judge(attempt(down, 5))).toEqual(['refused_though_held'])
     expect(judge(attempt(down, 5, { broker: 'b' }))).toEqual([])
     expect(judge(attempt(down, 5, { scope: 'b' }))).toEqual([])
-    forget('a')
-    expect(judge(attempt(down, 6))).toEqual([])
-    expect(judge(attempt(down, 2 * MINUTE))).toEqual(['refused_unexplained'])
+    expect(judge(attempt(down, 100))).toEqual(['refused_though_held'])
+    // It was started anew, and has nothing.
+    during('unsettled a', 6, 7)
+    expect(judge(attempt(down, 8))).toEqual([])
+    expect(judge(attempt(down, 100))).toEqual(['refused_unexplained'])
   })
 })
 

@@ -11,12 +11,12 @@ const LOADS = 1_000
 export async function actOut(
   plan: readonly Planned[],
   world: SoakWorld,
-  { since, tell, until }: { since: () => number; tell: (line: string) => void; until: AbortSignal },
+  { since, tell }: { since: () => number; tell: (line: string) => void },
 ): Promise<Record<string, number>> {
   const queues = new Map<string, Promise<void>>()
   const done: Record<string, number> = {}
   for (const planned of plan) {
-    await wait(Math.max(0, (planned.at - since()) * 1000), undefined, { signal: until })
+    await wait(Math.max(0, (planned.at - since()) * 1000))
     const { kind, lasts } = planned
     const before = queues.get(kind) ?? Promise.resolve()
     queues.set(

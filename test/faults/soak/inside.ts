@@ -20,4 +20,6 @@ process.on('message', ({ wallBy }: { wallBy?: number }) => {
   const { heapUsed, external } = process.memoryUsage()
   process.send?.({ heap: heapUsed + external })
 })
+// It does not outlive who asked for it.
+process.once('disconnect', () => process.exit(1))
 process.channel?.unref()

@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto'
 import { ERRORS, type ErrorCode, type Row } from '../../../broker/errors.ts'
-import { FLOOR } from '../../../broker/tokens/fetch.ts'
 import type { Right } from '../../support/second-policy.ts'
 import type { Timeline } from './timeline.ts'
 
@@ -55,6 +54,8 @@ export interface Circumstances {
   rights: (attempt: Attempt) => readonly (Right | null)[]
 }
 
+/** Milliseconds that a token must have left: what is promised, whatever the code has. */
+const FLOOR = 30_000
 /** Milliseconds after its last fault for which an EHR may be left alone: by the breaker, by what it said, by a no. */
 const LEFT_ALONE = 90_000
 /** Milliseconds for which an assertion with a wrong time may be what the last refusal was for. */
@@ -67,22 +68,14 @@ const SLACK = 1
 /** By code, what a refusal may be for. */
 const POLICY = new Set(['client_refused', 'target_refused', 'scope_not_granted'])
 
-export interface Judge {
-  judge: (attempt: Attempt) => Wrong[]
-  /** What that broker holds is not known any more: it was started anew, or its clock was set. */
-  forget: (broker: string) => void
-}
+/** What is wrong with what came of it. */
+export type Judge = (attempt: Attempt) => Wrong[]
 
 export function openJudge({ timeline, issued, rights }: Circumstances): Judge {
-  /** By broker and by what is asked, until when the last token that it gave lives at the least. */
-  const held = new Map<string, Map<string, number>>()
-  const heldBy = (broker: string): Map<string, number> => {
-    const known = held.get(broker) ?? new Map<string, number>()
-    held.set(broker, known)
-    return known
-  }
-  const keyOf = ({ service, upstream, scope }: Attempt): string =>
-    JSON.stringify([upstream, scope ?? `all of ${service}`])
+  /** By broker and by what is asked, the last token that it gave: when, and until when it lives at the least. */
+  const held = new Map<string, { at: number; until: number }>()
+  const keyOf = ({ broker, service, upstream, scope }: Attempt): string =>
+    JSON.stringify([broker, upstream, scope ?? `all of ${service}`])
 
   const judgeToken = (attempt: Attempt, answer: Extract<Answer, { token: string }>): Wrong[] => {
     const { sentAt, endedAt } = attempt
@@ -100,8 +93,8 @@ export function openJudge({ timeline, issued, rights }: Circumstances): Judge {
     // The reply was made after it was asked for, so that the broker itself knows the token to live as long as that.
     const until = sentAt + answer.expiresIn * 1000
     const took = (endedAt - sentAt) / 1000
+    held.set(keyOf(attempt), { at: sentAt, until })
     const isSettled = !timeline.was(`unsettled ${attempt.broker}`, sentAt, endedAt)
-    if (isSettled) heldBy(attempt.broker).set(keyOf(attempt), until)
     // What is told is less than the truth where the broker's clock is set on between the decision and the reply.
     const isTooLittle = isSettled && answer.expiresIn < FLOOR / 1000 - SLACK - took
     return [
@@ -120,9 +113,18 @@ export function openJudge({ timeline, issued, rights }: Circumstances): Judge {
     if (POLICY.has(code)) return rights(attempt).includes(null) ? [] : ['policy_refused']
     if (code === 'audit_failed') return was(`disk ${broker}`) ? [] : ['refused_unexplained']
     if (!code.startsWith('upstream_')) return ['refused_unexplained']
-    const until = heldBy(broker).get(keyOf(attempt)) ?? 0
-    if (until - endedAt > FLOOR && !was(`unsettled ${broker}`)) return ['refused_though_held']
-    const isExplained = was(`ehr ${upstream}`, LEFT_ALONE) || was(`clock ${broker}`, REMEMBERED)
+    const last = held.get(keyOf(attempt))
+    if (
+      last &&
+      last.until - endedAt > FLOOR &&
+      !timeline.was(`unsettled ${broker}`, last.at, endedAt)
+    )
+      return ['refused_though_held']
+    const isExplained =
+      was(`ehr ${upstream}`, LEFT_ALONE) ||
+      was(`clock ${broker}`, REMEMBERED) ||
+      // To a broker without time for it, an EHR that is well is late.
+      was('stall', LEFT_ALONE)
     return isExplained ? [] : ['refused_unexplained']
   }
 
@@ -134,13 +136,10 @@ export function openJudge({ timeline, issued, rights }: Circumstances): Judge {
     return timeline.was(`down ${broker}`, sentAt, endedAt) ? [] : ['broken_unexplained']
   }
 
-  return {
-    judge: attempt => {
-      const { answer } = attempt
-      if (answer === null) return judgeBreak(attempt)
-      return 'token' in answer ? judgeToken(attempt, answer) : judgeRefusal(attempt, answer.code)
-    },
-    forget: broker => heldBy(broker).clear(),
+  return attempt => {
+    const { answer } = attempt
+    if (answer === null) return judgeBreak(attempt)
+    return 'token' in answer ? judgeToken(attempt, answer) : judgeRefusal(attempt, answer.code)
   }
 }
 

@@ -24,7 +24,7 @@ const CRUMBS = 137
 /** Milliseconds after which a config is in force, or the broker has failed to take it. */
 const TAKEN_AFTER = 30_000
 
-/** One process, from its start to its end; seconds since the load began, bytes. */
+/** One process, from its start to its end; seconds of our own clock, bytes. */
 export interface Life {
   name: Name
   began: number
@@ -51,7 +51,7 @@ export interface Replica {
   /** The disk with the audit takes no more, until what is returned is called. */
   fillDisk: () => Promise<() => Promise<void>>
   /** Looks at its memory and its open files, where it is up. */
-  look: (at: number) => Promise<void>
+  look: () => Promise<void>
   hup: () => void
   stop: () => Promise<Finished | null>
   /** What it wrote to stderr, and exit statuses but 0, of all its lives. */
@@ -64,14 +64,11 @@ interface Wish {
   folder: string
   issuer: string
   timeline: Timeline
-  /** Told whenever nothing is known any more of what it holds. */
-  onUnsettled: () => void
-  seconds: () => number
 }
 
 /** A broker in processes of its own, one after the other. It is not running yet. */
 export function openReplica(wish: Wish): Replica {
-  const { name, folder, issuer, timeline, onUnsettled, seconds } = wish
+  const { name, folder, issuer, timeline } = wish
   const config = join(folder, `${name}.yaml`)
   const audit = join(folder, `${name}.ndjson`)
   const state = { taken: 0, written: 0, wallBy: 0 }
@@ -87,9 +84,9 @@ export function openReplica(wish: Wish): Replica {
     last = told
     return told as Promise<{ heap: number } | null>
   }
+  /** Afterwards it may hold nothing of what it held. */
   const unsettled = async (work: () => Promise<unknown>): Promise<void> => {
     const settle = timeline.begin(`unsettled ${name}`)
-    onUnsettled()
     await work()
     settle()
   }
@@ -121,7 +118,7 @@ export function openReplica(wish: Wish): Replica {
     })
     running = process
     take(policy)
-    lives.push({ name, began: seconds(), memory: [], heap: [], handles: [] })
+    lives.push({ name, began: performance.now() / 1000, memory: [], heap: [], handles: [] })
     void follow(process)
   }
   const ended = ({ code, signal, stderr }: Finished, isKilled: boolean): void => {
@@ -173,11 +170,12 @@ export function openReplica(wish: Wish): Replica {
         isFree()
       }
     },
-    look: async at => {
+    look: async () => {
       const told = await tell({})
       const life = lives.at(-1)
       if (told === null || running === null || life === undefined) return
       const { pid } = running
+      const at = performance.now() / 1000
       try {
         life.memory.push({ at, value: residentOf(pid) })
         life.handles.push({ at, value: readdirSync(`/proc/${pid}/fd`).length })

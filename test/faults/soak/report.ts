@@ -132,7 +132,7 @@ export function reportOf(soaked: Soaked): string {
     `records    ${records.records}: ${records.unheard} of answers nobody heard, ${records.torn} lines cut short`,
     `faults     ${sorted(faults)}`,
     `EHRs       ${calls.calls} calls, ${calls.failed} of them failed, ${calls.issued} tokens, ${calls.kids} keys signed`,
-    `answers in ${times.p50.toFixed(1)} ms (median), ${times.p99.toFixed(0)} ms (p99), ${times.most.toFixed(0)} ms (most)`,
+    `answers in ${times.p50.toFixed(1)} ms (median), ${times.p99.toFixed(0)} ms (p99), ${times.most.toFixed(0)} ms (most); the machine had no time for us ${soaked.stalls} times`,
     ...lives.map(memoryOf),
     '',
     tableOf(rowsOf(soaked)),

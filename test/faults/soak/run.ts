@@ -1,9 +1,10 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { setTimeout as wait } from 'node:timers/promises'
 import { actOut } from './act.ts'
 import { type Answer, type Attempt, openJudge, openLedger, type Wrong } from './judge.ts'
 import { openLoad } from './load.ts'
-import { type Name, planOf } from './plan.ts'
+import { planOf } from './plan.ts'
 import type { Life } from './replica.ts'
 import { openWorld, type SoakWorld } from './world.ts'
 
@@ -33,6 +34,8 @@ export interface Soaked {
   calls: { calls: number; failed: number; issued: number; kids: number }
   /** True reasons for which an EHR refused an assertion that it should have accepted. */
   refusedAssertions: readonly string[]
+  /** How often the machine had no time for us. */
+  stalls: number
   /** Milliseconds of an answer. */
   times: { p50: number; p99: number; most: number }
   lives: Life[]
@@ -44,41 +47,37 @@ const [LOOK, PROGRESS] = [4, 5]
 /** Seconds without load before the open files are counted for the last time: idle connections end meanwhile. */
 const QUIET = 6
 const ENOUGH = 12
+/** Milliseconds. */
+const [BEAT, STALL] = [250, 750]
 
 export async function soak({ minutes, seed, rate, tell }: SoakWish): Promise<Soaked> {
   const seconds = minutes * 60
-  let began = performance.now()
+  const world = await openWorld(seed)
+  const began = performance.now()
   const since = (): number => (performance.now() - began) / 1000
-  const forgetting = { forget: (_: Name): void => {} }
-  const world = await openWorld(seed, {
-    seconds: since,
-    onUnsettled: name => forgetting.forget(name),
-  })
-  const book = openBook(world, { since, forgetting, tell })
+  const book = openBook(world, { since, tell })
   const { replicas, timeline, policies, chance } = world
   const both = Object.values(replicas)
+  let isOver = false
+  const beating = watchStalls(timeline)
+  const looking = setInterval(() => both.map(each => each.look()), LOOK * 1000)
+  const showing = setInterval(() => {
+    tell(`  ${progress(since(), book, timeline.present())}`)
+  }, PROGRESS * 1000)
   try {
-    began = performance.now()
-    for (const { lives } of both) for (const each of lives) each.began = 0
-    const aborted = new AbortController()
     const load = openLoad({ replicas: both, policies, chance, rate }, book)
-    const looking = setInterval(() => {
-      for (const each of both) void each.look(since())
-    }, LOOK * 1000)
-    const showing = setInterval(() => {
-      tell(`  ${progress(since(), book, timeline.present())}`)
-    }, PROGRESS * 1000)
-    const acting = actOut(planOf(seed, seconds), world, {
-      ...{ since, until: aborted.signal },
-      tell: line => tell(`${since().toFixed(0).padStart(6)} s  ${line}`),
-    })
-    await load.run(() => since() >= seconds)
-    const faults = await acting
+    const [faults] = await Promise.all([
+      actOut(planOf(seed, seconds), world, {
+        since,
+        tell: line => tell(`${since().toFixed(0).padStart(6)} s  ${line}`),
+      }),
+      load.run(() => isOver || since() >= seconds),
+    ])
+    await load.close()
     clearInterval(showing)
     clearInterval(looking)
-    await load.close()
-    await new Promise(done => setTimeout(done, QUIET * 1000))
-    await Promise.all(both.map(each => each.look(since())))
+    await wait(QUIET * 1000)
+    await Promise.all(both.map(each => each.look()))
     await Promise.all(both.map(each => each.stop()))
     const records = await readRecords(world, book)
     const { ehrs } = world
@@ -86,12 +85,27 @@ export async function soak({ minutes, seed, rate, tell }: SoakWish): Promise<Soa
       ...{ minutes, seed, faults, ...book.told(), records },
       calls: { ...ehrs.counts, kids: ehrs.kids.size },
       refusedAssertions: ehrs.refused,
+      stalls: timeline.spans('stall').length,
       lives: both.flatMap(each => each.lives),
       complaints: both.flatMap(each => each.complaints),
     }
   } finally {
+    isOver = true
+    clearInterval(beating)
+    clearInterval(showing)
+    clearInterval(looking)
     await world.close()
   }
+}
+
+/** Marks when the machine had no time for us: its brokers had none either. */
+function watchStalls(timeline: SoakWorld['timeline']): NodeJS.Timeout {
+  let last = performance.now()
+  return setInterval(() => {
+    const now = performance.now()
+    if (now - last > BEAT + STALL) timeline.mark('stall')
+    last = now
+  }, BEAT)
 }
 
 type Book = ReturnType<typeof openBook>
@@ -99,15 +113,7 @@ type Book = ReturnType<typeof openBook>
 /** What is told of each attempt, added up. */
 function openBook(
   { timeline, ehrs, policies }: SoakWorld,
-  {
-    since,
-    forgetting,
-    tell,
-  }: {
-    since: () => number
-    forgetting: { forget: (name: Name) => void }
-    tell: SoakWish['tell']
-  },
+  { since, tell }: { since: () => number; tell: SoakWish['tell'] },
 ) {
   const answers: Record<string, number> = {}
   const wrongs: Partial<Record<Wrong, number>> = {}
@@ -125,7 +131,6 @@ function openBook(
       return policies.rights(...between, wish)
     },
   })
-  forgetting.forget = judge.forget
   return {
     ...{ answers, wrongs, ledger },
     requests: () => requests,
@@ -137,7 +142,7 @@ function openBook(
       answers[kind] = (answers[kind] ?? 0) + 1
       if (attempt.answer) times.push(attempt.endedAt - attempt.sentAt)
       ledger.enter(attempt)
-      for (const wrong of judge.judge(attempt)) {
+      for (const wrong of judge(attempt)) {
         wrongs[wrong] = (wrongs[wrong] ?? 0) + 1
         if (examples.length === ENOUGH) continue
         const example = { wrong, at: since(), present: timeline.present(), attempt }

@@ -15,7 +15,7 @@ export interface Slope {
 /** Blocks by whose means the line is drawn: looks that follow each other are not independent of each other. */
 const BLOCKS = 12
 /** Fewer looks than that say nothing. */
-export const LEAST_SAMPLES = 2 * BLOCKS
+const LEAST_SAMPLES = 2 * BLOCKS
 
 /** The line of least squares through the means of blocks of samples; null where there are too few. */
 export function slopeOf(samples: readonly Sample[]): Slope | null {

@@ -42,10 +42,7 @@ const ALG = 'ES384'
 /** Seconds. */
 const [GUARD, WATCH] = [2, 3]
 
-export async function openWorld(
-  seed: number,
-  { seconds, onUnsettled }: { seconds: () => number; onUnsettled: (name: Name) => void },
-): Promise<SoakWorld> {
+export async function openWorld(seed: number): Promise<SoakWorld> {
   const folder = mkdtempSync(join(tmpdir(), 'lockstep-soak-'))
   const chance = chanceFrom(seed)
   const timeline = openTimeline(() => performance.now())
@@ -60,10 +57,7 @@ export async function openWorld(
   const ehrs = await openEhrs({ authority, jwksUrl, timeline, chance: chanceFrom(seed + 1) })
   const policies = openPolicies(ehrs.hospitals, chanceFrom(seed + 2))
   const open = async (name: Name): Promise<Replica> =>
-    openReplica({
-      ...{ name, folder, timeline, seconds, issuer: `http://127.0.0.1:${await freePort()}` },
-      onUnsettled: () => onUnsettled(name),
-    })
+    openReplica({ name, folder, timeline, issuer: `http://127.0.0.1:${await freePort()}` })
   const replicas = { a: await open('a'), b: await open('b') }
   const configOf = ({ name, issuer }: Replica): string =>
     stringify({
