@@ -2,8 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Fault, Planned } from './plan.ts'
 import type { SoakWorld } from './world.ts'
 
-/** Milliseconds for which an old key must not have signed before it goes. */
-const AT_REST = 8_000
+/** Milliseconds. An EHR that is asked less often than that keeps no old key. */
+const LONG_AGO = 80_000
 /** Milliseconds that a broker takes to load its keys anew. */
 const LOADS = 1_000
 
@@ -85,7 +85,7 @@ async function changeKeys({ keys, ehrs, replicas }: SoakWorld): Promise<null> {
   const newest = keys.all().at(-1)
   const now = performance.now()
   const isAtRest = [...ehrs.signed.values()].every(
-    ({ kid, at }) => kid === newest || now - at > 10 * AT_REST,
+    ({ kid, at }) => kid === newest || now - at > LONG_AGO,
   )
   if (keys.all().length > 1 && isAtRest) {
     const { publish } = keys.withdraw()

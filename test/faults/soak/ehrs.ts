@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { droppedAfter, type Fault } from '../../sandbox/faults.ts'
-import { LocalEpic } from '../../sandbox/local-epic.ts'
+import { LocalEpic, type LogEntry } from '../../sandbox/local-epic.ts'
 import type { Authority } from '../../support/certificates.ts'
 import type { Chance } from '../../support/chance.ts'
 import { COVERAGE, PATIENT } from '../../support/world.ts'
@@ -42,6 +42,8 @@ const NOW_AND_THEN = 8
 /** Milliseconds. */
 const SLOW = 1500
 
+/** Milliseconds for which an assertion may be on its way. */
+const LATE = 5_000
 /** What EHRs say no to while a broker's clock is wrong. */
 const OF_TIME = ['expired', 'expires_too_late', 'not_yet_valid', 'issued_in_future']
 
@@ -66,22 +68,29 @@ interface Ports {
   timeline: Timeline
 }
 
+/** What the EHRs remember. */
+const openMemory = () => ({
+  tokens: new Map<string, Issued>(),
+  signed: new Map<string, { kid: string; at: number }>(),
+  kids: new Set<string>(),
+  counts: { calls: 0, failed: 0, issued: 0 },
+  refused: [] as string[],
+})
+type Memory = ReturnType<typeof openMemory>
+
 /** Local Epics, which look at every assertion, remember each token, and fail now and then. */
 export async function openEhrs({ authority, jwksUrl, chance, timeline }: Ports): Promise<Ehrs> {
+  /** The time that an assertion is looked at by, where its own is taken. */
   const times = new AsyncLocalStorage<number>()
+  const now = () => times.getStore() ?? Date.now()
   const epics = await Promise.all(
-    KINDS.map(async ({ life, grants }) => {
-      const now = () => times.getStore() ?? Date.now()
-      const options = { tls: await authority.issue(), ca: authority.ca, tokenLife: life }
-      return new LocalEpic({ ...options, grants, now }).start()
+    KINDS.map(async ({ life: tokenLife, grants }) => {
+      const { ca } = authority
+      return new LocalEpic({ tls: await authority.issue(), ca, tokenLife, grants, now }).start()
     }),
   )
   const failing: (Failure | null)[] = epics.map(() => null)
-  const tokens = new Map<string, Issued>()
-  const signed = new Map<string, { kid: string; at: number }>()
-  const kids = new Set<string>()
-  const counts = { calls: 0, failed: 0, issued: 0 }
-  const refused: string[] = []
+  const memory = openMemory()
   const hospitals = HOSPITALS.map(({ at, ...each }): Hospital => {
     const epic = epics[at]
     if (epic === undefined) throw new Error(`there is no EHR ${at}`)
@@ -89,49 +98,26 @@ export async function openEhrs({ authority, jwksUrl, chance, timeline }: Ports):
   })
   for (const { epic, clientId, scopes } of hospitals)
     await epic.register({ clientId, environment: 'nonprod', jwksUrl, scopes })
-
-  /** What was asked for, done by the time that is right here, or that the assertion says. */
-  const work = async (epic: LocalEpic, seen: Seen, answer: () => Promise<unknown>) => {
-    const logged = epic.log.length
-    const isPatient = KINDS[epics.indexOf(epic)]?.isPatient ?? false
-    const given = await (isPatient ? times.run(seen.time, answer) : answer())
-    if (isToken(given)) {
-      counts.issued++
-      tokens.set(given.access_token, {
-        ...{ fhirBase: epic.fhirBase, clientId: seen.clientId, at: performance.now() },
-        ...{ scopes: given.scope.split(' '), life: given.expires_in * 1000 },
-      })
-      return given
-    }
-    const entry = epic.log
-      .slice(logged)
-      .find(({ clientId, reason }) => clientId === seen.clientId && reason !== 'granted')
-    const reason = entry?.reason ?? 'unknown'
-    const isClock = ['a', 'b'].some(name => {
-      const now = performance.now()
-      return timeline.was(`clock ${name}`, now - SLOW, now)
-    })
-    if (!(isClock && OF_TIME.includes(reason))) refused.push(reason)
-    return given
-  }
-
   for (const [nth, epic] of epics.entries()) {
     const fault: Fault = async (request, reply, answer) => {
       epic.faults.push(fault)
-      counts.calls++
       const seen = readAssertion(request)
       const { id } = hospitals.find(each => each.clientId === seen.clientId) ?? { id: 'nobody' }
-      signed.set(id, { kid: seen.kid, at: performance.now() })
-      kids.add(seen.kid)
+      memory.counts.calls++
+      memory.signed.set(id, { kid: seen.kid, at: performance.now() })
+      memory.kids.add(seen.kid)
       const own = chance.percent(NOW_AND_THEN) ? chance.pick(FAILURES) : null
       const failure = failing[nth] ?? own
-      if (failure === null) return work(epic, seen, answer)
-      counts.failed++
+      const timed = KINDS[nth]?.isPatient ? () => times.run(seen.time, answer) : answer
+      const work = () => remembered(timed, epic, seen, { memory, timeline })
+      if (failure === null) return work()
+      memory.counts.failed++
       timeline.mark(`ehr ${id}`)
-      return failWith(failure, request, reply, () => work(epic, seen, answer))
+      return failWith(failure, request, reply, work)
     }
     epic.faults.push(fault)
   }
+  const { tokens, signed, kids, counts, refused } = memory
   return {
     ...{ hospitals, signed, kids, counts, refused },
     issued: token => tokens.get(token),
@@ -142,6 +128,31 @@ export async function openEhrs({ authority, jwksUrl, chance, timeline }: Ports):
       await Promise.all(epics.map(each => each.stop()))
     },
   }
+}
+
+/** What the EHR answers; it remembers the token, or why there is none. */
+async function remembered(
+  answer: () => Promise<unknown>,
+  { log, fhirBase }: LocalEpic,
+  { clientId }: Seen,
+  { memory, timeline }: { memory: Memory; timeline: Timeline },
+): Promise<unknown> {
+  const logged = log.length
+  const given = await answer()
+  const now = performance.now()
+  if (isToken(given)) {
+    const { access_token, scope, expires_in } = given
+    const what = { fhirBase, clientId, scopes: scope.split(' '), at: now, life: expires_in * 1000 }
+    memory.counts.issued++
+    memory.tokens.set(access_token, what)
+    return given
+  }
+  const isOurs = (entry: LogEntry): boolean =>
+    entry.clientId === clientId && entry.reason !== 'granted'
+  const reason = log.slice(logged).find(isOurs)?.reason ?? 'unknown'
+  const isClock = ['a', 'b'].some(name => timeline.was(`clock ${name}`, now - LATE, now))
+  if (!(isClock && OF_TIME.includes(reason))) memory.refused.push(reason)
+  return given
 }
 
 async function failWith(
