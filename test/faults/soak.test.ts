@@ -26,8 +26,6 @@ test('in a minute of faults no token is wrong, none has less than the floor, and
 })
 
 test.each([
-  ['too short', ['--minutes', '0']],
-  ['too long', ['--minutes', '601']],
   ['no number', ['--minutes', 'ten']],
   ['no such option', ['--hours', '1']],
 ])('what cannot be run is said, with exit 2: %s', async (_, args) => {

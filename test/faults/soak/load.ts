@@ -35,22 +35,19 @@ export interface Load {
   onUnserved: () => void
 }
 
-/** Requests at a steady rate, to one replica in turn and to the other where that one cannot be reached. */
+/** Requests at a steady rate (a second), to one replica in turn and to the other where that one cannot be reached. */
 export function openLoad(
   {
     replicas,
     policies,
     chance,
-    rate,
   }: {
     replicas: readonly Replica[]
     policies: Policies
     chance: Chance
-    /** Requests per second. */
-    rate: number
   },
   { onAttempt, onUnserved }: Load,
-): { run: (until: () => boolean) => Promise<void>; close: () => Promise<void> } {
+): { run: (rate: number, until: () => boolean) => Promise<void>; close: () => Promise<void> } {
   const agent = new Agent({ connections: MOST_UNDER_WAY, pipelining: 1, headersTimeout: PATIENCE })
   const avoided = new Map<Replica, number>()
   const upstreams = Object.keys(policies.file().upstreams)
@@ -101,7 +98,7 @@ export function openLoad(
     onUnserved()
   }
   return {
-    run: async until => {
+    run: async (rate, until) => {
       const underWay = new Set<Promise<void>>()
       const began = performance.now()
       let begun = 0

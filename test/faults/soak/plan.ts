@@ -28,6 +28,8 @@ export type Planned = Fault & { at: number; lasts: number }
 
 /** Seconds before the first fault, between two, and after the last. */
 const [BEFORE, EVERY, AFTER] = [4, 5, 7]
+/** Seconds from which on memory is judged: one of the brokers then runs from the beginning to the end. */
+export const LONG = 300
 /** Seconds. */
 const SHORTEST = 2
 /** One more than the EHRs that there are is none of them. */
@@ -35,7 +37,8 @@ export const EHRS = 4
 
 /**
  * Faults for so many seconds: in each round all kinds, in an order that hangs on the seed; some last until the next one is
- * there too. One of the two brokers is started anew at the beginning alone, so that its memory can be watched for long.
+ * there too. One of the two brokers is started anew at the beginning of a short run alone: in a long
+ * one its memory is watched.
  */
 export function planOf(seed: number, seconds: number): Planned[] {
   const chance = chanceFrom(seed)
@@ -50,7 +53,7 @@ export function planOf(seed: number, seconds: number): Planned[] {
     ...{ kind: 'ehr', nth: chance.below(EHRS), failure: chance.pick(FAILURES) },
   })
   const restart = (): Fault => {
-    const isFirst = restarts++ === 0
+    const isFirst = restarts++ === 0 && seconds < LONG
     return { kind: 'restart', on: isFirst ? 'a' : 'b', isKilled: !isFirst && chance.percent(30) }
   }
   const round = (): Fault[] => {

@@ -5,7 +5,7 @@ import type { Soaked } from './run.ts'
 import { grows, type Sample, type Slope, slopeOf } from './slope.ts'
 
 /** Seconds of a process' life in which its memory may grow: it compiles, and fills what it keeps. */
-const WARM_UP = 90
+const WARM_UP = 120
 /** Seconds of a process' life in which its open files are counted for the first time. */
 const SETTLED = [5, 35] as const
 /** Open files more than then that are no leak: connections come and go. */

@@ -4,7 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { actOut } from './act.ts'
 import { type Answer, type Attempt, openJudge, openLedger, type Wrong } from './judge.ts'
 import { openLoad } from './load.ts'
-import { planOf } from './plan.ts'
+import { LONG, planOf } from './plan.ts'
 import type { Life } from './replica.ts'
 import { openWorld, type SoakWorld } from './world.ts'
 
@@ -47,13 +47,15 @@ const [LOOK, PROGRESS] = [4, 5]
 /** Seconds without load before the open files are counted for the last time: idle connections end meanwhile. */
 const QUIET = 6
 const ENOUGH = 12
+/** A process has compiled what it will, and its heap no longer grows, after some 60,000 requests (measured). */
+const WARM_UP = { seconds: 60, rate: 2000 }
 /** Milliseconds. */
 const [BEAT, STALL] = [250, 750]
 
 export async function soak({ minutes, seed, rate, tell }: SoakWish): Promise<Soaked> {
   const seconds = minutes * 60
   const world = await openWorld(seed)
-  const began = performance.now()
+  let began = performance.now()
   const since = (): number => (performance.now() - began) / 1000
   const book = openBook(world, { since, tell })
   const { replicas, timeline, policies, chance } = world
@@ -65,13 +67,18 @@ export async function soak({ minutes, seed, rate, tell }: SoakWish): Promise<Soa
     tell(`  ${progress(since(), book, timeline.present())}`)
   }, PROGRESS * 1000)
   try {
-    const load = openLoad({ replicas: both, policies, chance, rate }, book)
+    const load = openLoad({ replicas: both, policies, chance }, book)
+    if (seconds >= LONG) {
+      tell(`  ${WARM_UP.seconds} s of many requests, so that memory has what it keeps`)
+      await load.run(WARM_UP.rate, () => since() >= WARM_UP.seconds)
+      began = performance.now()
+    }
     const [faults] = await Promise.all([
       actOut(planOf(seed, seconds), world, {
         since,
         tell: line => tell(`${since().toFixed(0).padStart(6)} s  ${line}`),
       }),
-      load.run(() => isOver || since() >= seconds),
+      load.run(rate, () => isOver || since() >= seconds),
     ])
     await load.close()
     clearInterval(showing)
