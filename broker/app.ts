@@ -19,6 +19,7 @@ import { buildAdmin } from './http/admin.ts'
 import { connectionRoute } from './http/connection-route.ts'
 import { documentRoutes } from './http/document-routes.ts'
 import type { KeyRoutes } from './http/key-routes.ts'
+import { answerKnown } from './http/known-route.ts'
 import { listenerFor, refuseTheRest, takeIdentity } from './http/listener.ts'
 import { buildMetricsListener } from './http/metrics-listener.ts'
 import { reportRoute } from './http/report-route.ts'
@@ -31,6 +32,7 @@ import { openDesk } from './keys/desk.ts'
 import type { SigningKey } from './keys/signing-keys.ts'
 import { openWatch } from './keys/watch.ts'
 import { openWays } from './keys/ways.ts'
+import { openKnownRequests } from './known-requests.ts'
 import { openLaunchWork } from './launch-work.ts'
 import { openMetrics } from './metrics.ts'
 import { openRecentRefusals } from './recent-refusals.ts'
@@ -137,6 +139,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
       authorise(grantsOf(service), ask, upstreams, disabledOf(service)),
     obtain: metrics.watchObtain(obtainWith(fetching)),
     refuseExcess,
+    ...openKnownRequests(clock, () => current.policy),
     audit: recent.watchAudit(metrics.watchAudit(traces.watchAudit(audit))),
     clock,
   }
@@ -160,8 +163,11 @@ export function buildApp(config: Config, ports: Ports): Broker {
   })
   const { around } = traces
   const users = launch?.connections ?? null
+  const { handedOut } = metrics
+  const { listen } = config
+  const ahead = answerKnown(app, { rooms, listen, newId: randomUUID, stopping, around, handedOut })
   app.register(tokenRoute, {
-    ...{ rooms, connections: users, stopping, around, handedOut: metrics.handedOut },
+    ...{ rooms, connections: users, stopping, around, handedOut, ahead },
   })
   if (users)
     app.register(connectionRoute, {

@@ -12,9 +12,17 @@ export function openRecord(
 ): AuditRecord {
   return {
     ...NOTHING,
-    ...{ time: new Date(clock().wall).toISOString(), action, claimed, config: generation },
+    ...{ time: isoOf(clock().wall), action, claimed, config: generation },
     ...{ request: request.id, address: request.address },
   }
+}
+
+let [lastWall, lastIso] = [Number.NaN, '']
+
+/** Many requests come within one millisecond. */
+function isoOf(wall: number): string {
+  if (wall !== lastWall) [lastWall, lastIso] = [wall, new Date(wall).toISOString()]
+  return lastIso
 }
 
 /** Of an order that was carried out or refused. */

@@ -88,6 +88,8 @@ export function auditTo(writeAll: WriteAll, close: () => void): Audit {
   let closed = false
   const drain = async (): Promise<void> => {
     while (waiting.length > 0) {
+      // What else has come in by now is decided first, and shares the write.
+      await new Promise<void>(done => setImmediate(done))
       const batch = waiting
       waiting = []
       try {

@@ -18,3 +18,6 @@ export interface Span {
   since: Instant
   for: number
 }
+
+export const isOver = (span: Span, now: Instant): boolean =>
+  remaining(span.since, span.for, now) <= 0

@@ -13,12 +13,28 @@ export interface ServiceRequest extends Presented {
   fault: BrokerError | null
 }
 
+/** Who sent a request that was granted, and under which policy: what need not be found out again when it is repeated. */
+export interface Known {
+  policy: Policy
+  claimed: string | null
+  caller: Caller
+}
+
+/** The same bytes again: they are not read a second time. */
+export interface Repeat {
+  id: string
+  address: string
+  known: Known
+}
+
 /** What every decision is told with; `broker/app.ts` hands it over. */
 export interface DecisionRooms {
   policy: () => Policy
   authenticate: (presented: Presented, policy: Policy) => Promise<Caller>
   /** The client_id that is claimed, before anything is believed. */
   claimedId: (presented: Presented) => string | null
+  /** Told who authenticated without being looked at, so that failures before it are forgiven. */
+  recognised: (address: string, claimed: string | null) => void
   /** Lets a service in, unless it asks too much; returns what to call at the end. */
   admit: (service: string, policy: Policy) => () => void
   audit: Audit
@@ -30,6 +46,7 @@ export interface Inside {
   service: string
   /** Of the config generation by which all of it is decided. */
   policy: Policy
+  known: Known
   /** Granted, until the work says otherwise; the work fills in the rest. */
   record: AuditRecord
 }
@@ -47,23 +64,26 @@ interface What {
  */
 export async function decide<T>(
   { action, asked = null }: What,
-  request: ServiceRequest,
+  request: ServiceRequest | Repeat,
   rooms: DecisionRooms,
   work: (inside: Inside) => Promise<() => T | Promise<T>>,
 ): Promise<T> {
-  const policy = rooms.policy()
-  const record: AuditRecord = {
-    ...openRecord(action, request, rooms.claimedId(request), policy, rooms.clock),
-    asked,
-  }
+  const isRepeat = 'known' in request
+  const policy = isRepeat ? request.known.policy : rooms.policy()
+  const claimed = isRepeat ? request.known.claimed : rooms.claimedId(request)
+  const record = openRecord(action, request, claimed, policy, rooms.clock)
+  record.asked = asked
   let leave = (): void => {}
   try {
-    if (request.fault) throw request.fault
-    const { service, method } = await rooms.authenticate(request, policy)
-    Object.assign(record, { service, method })
+    const known = isRepeat
+      ? recognised(request, rooms)
+      : { policy, claimed, caller: await believed(request, policy, rooms) }
+    const { service, method } = known.caller
+    record.service = service
+    record.method = method
     leave = rooms.admit(service, policy)
     record.decision = 'granted'
-    const reply = await work({ service, policy, record })
+    const reply = await work({ service, policy, known, record })
     await rooms.audit.record(record)
     return await reply()
   } catch (thrown) {
@@ -74,4 +94,18 @@ export async function decide<T>(
   } finally {
     leave()
   }
+}
+
+async function believed(
+  request: ServiceRequest,
+  policy: Policy,
+  { authenticate }: DecisionRooms,
+): Promise<Caller> {
+  if (request.fault) throw request.fault
+  return authenticate(request, policy)
+}
+
+function recognised({ address, known }: Repeat, rooms: DecisionRooms): Known {
+  rooms.recognised(address, known.claimed)
+  return known
 }

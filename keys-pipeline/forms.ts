@@ -86,10 +86,11 @@ function openDer(
   trusted = false,
 ): Opened {
   if (isPkcs12(der)) return refuse('private_pkcs12', 'the file is a PKCS#12 store')
-  if (isPrivateDer(der)) return refuse(secret, 'the file holds a private key in DER')
+  const isPublic = isSpki(der)
+  if (!isPublic && isPrivateDer(der)) return refuse(secret, 'the file holds a private key in DER')
   const length = derLength(der)
   const first = der.subarray(0, length)
-  for (const open of OPENERS) {
+  for (const open of isPublic ? [openSpki] : OPENERS) {
     try {
       const key = open(first)
       const isAlone = length === der.length || trusted
@@ -103,9 +104,15 @@ function openDer(
   return unreadable(first, refuse)
 }
 
+/** As text, which Node opens in half of the time: of an object it first finds out that it is no key yet. */
+const openSpki = (key: Buffer): KeyObject =>
+  createPublicKey(
+    `-----BEGIN PUBLIC KEY-----\n${key.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END PUBLIC KEY-----\n`,
+  )
+
 const OPENERS: readonly ((der: Buffer) => KeyObject)[] = [
   der => new X509Certificate(der).publicKey,
-  key => createPublicKey({ key, format: 'der', type: 'spki' }),
+  openSpki,
   key => createPublicKey({ key, format: 'der', type: 'pkcs1' }),
 ]
 
@@ -188,9 +195,31 @@ const isObject = (value: unknown): value is Candidate =>
 
 /** PFX ::= SEQUENCE { version INTEGER (3), … } @see RFC 7292 §4 */
 function isPkcs12(der: Buffer): boolean {
+  return contentOf(der)
+    .subarray(0, 3)
+    .equals(Buffer.from([2, 1, 3]))
+}
+
+/**
+ * Whether all of it is one SEQUENCE of an AlgorithmIdentifier and a BIT STRING, which no private key is: to look for one
+ * there would be most of the work. @see RFC 5280 §4.1 (SubjectPublicKeyInfo) · RFC 5958 §2, §3
+ */
+function isSpki(der: Buffer): boolean {
+  const inside = contentOf(der)
+  const key = inside.subarray(derLength(inside))
+  return (
+    derLength(der) === der.length &&
+    inside[0] === SEQUENCE &&
+    key[0] === BIT_STRING &&
+    derLength(key) === key.length
+  )
+}
+
+const [SEQUENCE, BIT_STRING] = [0x30, 0x03]
+
+function contentOf(der: Buffer): Buffer {
   const length = der[1] ?? 0
-  const content = der.subarray(length < 0x80 ? 2 : 2 + (length & 0x7f))
-  return content.subarray(0, 3).equals(Buffer.from([2, 1, 3]))
+  return der.subarray(length < 0x80 ? 2 : 2 + (length & 0x7f))
 }
 
 const isUtf16 = (bytes: Buffer): boolean =>

@@ -22,6 +22,11 @@ export interface Caller {
     | 'private_key_jwt'
     | 'workload_jwt'
     | 'tls_client_auth'
+  /**
+   * Milliseconds for which the same credential proves the same again, while the config stands: for ever a secret, never
+   * what counts once or belongs to a connection.
+   */
+  provesFor: number
 }
 
 export type Authenticate = (presented: Presented, access: Access) => Promise<Caller>
@@ -36,7 +41,9 @@ const NOBODY = ['00'.repeat(32)]
  * Refused: `auth_methods_several`, `client_id_differs`, `credentials_missing`, `credentials_malformed`,
  * `client_unknown`, `secret_wrong`, and what `serviceThatSigned`, `serviceOfWorkload` and `serviceInCertificate` refuse.
  */
-export function authenticateWith(ports: AssertionPorts & { slowDown: SlowDown }): Authenticate {
+export function authenticateWith(
+  ports: AssertionPorts & { slowDown: SlowDown['around'] },
+): Authenticate {
   return (presented, access) => {
     const { address } = presented
     return ports.slowDown({ address, claimed: claimedId(presented) }, async () => {
@@ -61,16 +68,16 @@ async function callerOf(
       const jwt = readJwt(credential.assertion)
       const signer = signerOf(jwt.claims)
       if (signer === undefined) {
-        const service = await serviceOfWorkload(jwt, address, access, ports)
-        return { service, method: 'workload_jwt' }
+        const workload = await serviceOfWorkload(jwt, address, access, ports)
+        return { ...workload, method: 'workload_jwt' }
       }
       if ((credential.clientId ?? signer) !== signer) throw new BrokerError('client_id_differs')
       const service = await serviceThatSigned(signer, jwt, address, access, ports)
-      return { service, method: 'private_key_jwt' }
+      return { service, method: 'private_key_jwt', provesFor: 0 }
     }
     case 'tls_client_auth': {
       const service = serviceInCertificate(credential.certificate, access, ports.clock)
-      return { service, method: 'tls_client_auth' }
+      return { service, method: 'tls_client_auth', provesFor: 0 }
     }
     default: {
       const { id, secret, method } = credential
@@ -78,7 +85,7 @@ async function callerOf(
       const matches = secretMatches(secret, hashes?.length ? hashes : NOBODY)
       if (hashes === undefined) throw new BrokerError('client_unknown')
       if (!matches) throw new BrokerError('secret_wrong')
-      return { service: id, method }
+      return { service: id, method, provesFor: Number.POSITIVE_INFINITY }
     }
   }
 }

@@ -51,11 +51,22 @@ export function authorise(
   }
 }
 
+/** What was let through last by each grant: an EHR mostly grants the same again. */
+const WITHIN = new WeakMap<Grant, { granted: string; tolerated: Tolerated }>()
+
 /**
  * What the EHR granted must lie within the grant: EHRs may give more than was asked. Returns what is let through all
  * the same. Refused: `scope_exceeds_grant`.
  */
 export function refuseExcess(grant: Grant, granted: string): Tolerated {
+  const last = WITHIN.get(grant)
+  if (last?.granted === granted) return last.tolerated
+  const tolerated = judgeExcess(grant, granted)
+  WITHIN.set(grant, { granted, tolerated })
+  return tolerated
+}
+
+function judgeExcess(grant: Grant, granted: string): Tolerated {
   const { refused, tolerated } = beyondGrant(grant, granted.split(' '))
   if (refused.length === 0) return tolerated.length > 0 ? 'scope_exceeds_grant' : null
   throw new BrokerError('scope_exceeds_grant', {

@@ -19,6 +19,8 @@ export interface DoorPorts {
 /** How services come in. */
 export interface Door {
   authenticate: (presented: Presented, policy: Policy) => Promise<Caller>
+  /** Of one that authenticates by what it has shown before. */
+  recognised: (address: string, claimed: string | null) => void
   /** Returns what to call when the request ends. */
   admit: (service: string, policy: Policy) => () => void
 }
@@ -26,13 +28,15 @@ export interface Door {
 /** The room put together. What it remembers (keys, jtis, failures, rates) outlives a config generation. */
 export function openDoor({ clock, wait, dispatcherTo }: DoorPorts): Door {
   const fetch = fetchKeysWith(dispatcherTo, () => clock().monotonic)
+  const slowDown = openSlowDown(clock, wait)
   const authenticate = authenticateWith({
     ...{ clock, keyFor: openKeySets(clock, fetch), useOnce: openReplays(clock) },
-    slowDown: openSlowDown(clock, wait),
+    slowDown: slowDown.around,
   })
   const admit = openLimits(clock)
   return {
     authenticate: (presented, { access }) => authenticate(presented, access),
+    recognised: (address, claimed) => slowDown.forgive({ address, claimed }),
     admit: (service, { access }) => {
       const rules = access.rulesOf(service)
       return rules ? admit(service, rules) : () => {}

@@ -2,7 +2,11 @@ import { type Clock, type Instant, remaining } from '../clock.ts'
 import { BrokerError } from '../errors.ts'
 
 /** Does the work; where it ends in a refusal to believe the caller, that is told the later the oftener it happens. */
-export type SlowDown = <T>(pair: Pair, work: () => Promise<T>) => Promise<T>
+export interface SlowDown {
+  around: <T>(pair: Pair, work: () => Promise<T>) => Promise<T>
+  /** Wipes the slate of a pair that authenticated. */
+  forgive: (pair: Pair) => void
+}
 
 /** Who fails: an address together with the client_id that it claims, so that nobody can slow another down. */
 export interface Pair {
@@ -38,15 +42,17 @@ export function openSlowDown(
     if (oldest !== undefined) failures.delete(oldest)
     return failed.count
   }
-  return async ({ address, claimed }, work) => {
-    const name = JSON.stringify([address, claimed])
+  const forgive = (pair: Pair): void => {
+    if (failures.size > 0) failures.delete(nameOf(pair))
+  }
+  const around: SlowDown['around'] = async (pair, work) => {
     try {
       const result = await work()
-      failures.delete(name)
+      forgive(pair)
       return result
     } catch (error) {
       const isDoubted = error instanceof BrokerError && error.row.status === 401
-      const pause = isDoubted ? pauseAfter(count(name)) : 0
+      const pause = isDoubted ? pauseAfter(count(nameOf(pair))) : 0
       if (pause > 0 && waiting < MOST_WAITING) {
         waiting++
         await wait(pause).finally(() => waiting--)
@@ -54,7 +60,10 @@ export function openSlowDown(
       throw error
     }
   }
+  return { around, forgive }
 }
+
+const nameOf = ({ address, claimed }: Pair): string => JSON.stringify([address, claimed])
 
 const pauseAfter = (failures: number): number =>
   failures <= FREE ? 0 : Math.min(PAUSE.first * 2 ** (failures - FREE - 1), PAUSE.longest)

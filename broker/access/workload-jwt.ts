@@ -7,6 +7,8 @@ import type { KeyFor } from './key-sets.ts'
 
 /** Seconds. EKS makes tokens for a day; a legacy Kubernetes token, which never ends, is not taken. */
 const LONGEST = 86_400
+/** Milliseconds. A key that its platform withdraws proves nothing for longer, beyond the age that its set may have. */
+const PROVES_FOR = 60_000
 
 /**
  * The service that a workload is, by the token that its platform gave it. It may be used until `exp`. Its `aud` is ours
@@ -22,15 +24,16 @@ export async function serviceOfWorkload(
   address: string,
   { workloads }: Access,
   { clock, keyFor }: { clock: Clock; keyFor: KeyFor },
-): Promise<string> {
+): Promise<{ service: string; provesFor: number }> {
   const fitting = workloads.filter(rule => isMeant(rule, jwt.claims))
   const rule = fitting.find(({ audience }) => isFor(audience, jwt.claims['aud']))
   if (!rule)
     throw new BrokerError(fitting.length > 0 ? 'assertion_audience_wrong' : 'workload_unknown')
   if (!rule.algs.includes(jwt.alg)) throw new BrokerError('assertion_header_refused')
-  judgeTimes(jwt.claims, clock().wall, LONGEST)
+  const { wall } = clock()
+  const exp = judgeTimes(jwt.claims, wall, LONGEST)
   await verifySignature(jwt, await keyFor(rule.keys, jwt, address))
-  return rule.service
+  return { service: rule.service, provesFor: Math.min(exp * 1000 - wall, PROVES_FOR) }
 }
 
 /** Whose issuer, subject and claims a token has. A config in which two services could be meant is refused. */

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import type { ClientCertificate } from '../access/client-certificate.ts'
 import { BrokerError } from '../errors.ts'
@@ -18,7 +19,9 @@ export interface FormRequest {
   fault: BrokerError | null
 }
 
-const FORM = /^application\/x-www-form-urlencoded\s*(?:;\s*charset=(?:"utf-8"|utf-8)\s*)?;?$/i
+/** The media type of a form, with UTF-8 or without. */
+export const FORM =
+  /^application\/x-www-form-urlencoded\s*(?:;\s*charset=(?:"utf-8"|utf-8)\s*)?;?$/i
 
 /**
  * A form, read and not believed. `repeatable` names what may be given several times. A fault does not throw: it is
@@ -45,7 +48,7 @@ export function readForm(request: FastifyRequest, repeatable: readonly string[] 
 
 function faultOf(request: FastifyRequest, names: readonly string[]): BrokerError | null {
   if (request.method !== 'POST') return new BrokerError('method_not_allowed')
-  if (authorizations(request) > 1) return new BrokerError('auth_methods_several')
+  if (authorizations(request.raw) > 1) return new BrokerError('auth_methods_several')
   if (!FORM.test(request.headers['content-type'] ?? ''))
     return new BrokerError('content_type_wrong')
   if (request.url.includes('?')) return new BrokerError('query_not_allowed')
@@ -53,9 +56,17 @@ function faultOf(request: FastifyRequest, names: readonly string[]): BrokerError
 }
 
 /** Node keeps the first of two Authorization headers and says nothing of the second. */
-const authorizations = ({ raw }: FastifyRequest): number =>
-  raw.rawHeaders.filter((text, at) => at % 2 === 0 && text.toLowerCase() === 'authorization').length
+export function authorizations({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>): number {
+  let count = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? ''
+    if (name.length === AUTHORIZATION.length && name.toLowerCase() === AUTHORIZATION) count++
+  }
+  return count
+}
+
+const AUTHORIZATION = 'authorization'
 
 /** The caller's trace, as its tracer writes it. @see W3C Trace Context §3.2 */
-export const traceparentOf = ({ headers }: FastifyRequest): string | undefined =>
-  [headers['traceparent']].flat()[0]
+export const traceparentOf = ({ headers }: Pick<IncomingMessage, 'headers'>): string | undefined =>
+  headers['traceparent']?.toString()

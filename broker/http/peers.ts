@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import type { FastifyInstance, FastifyRequest, FastifyServerOptions } from 'fastify'
 import type { Listen } from '../listen-config.ts'
@@ -32,6 +33,15 @@ const AT_SOCKET = 'lockstepAtSocket'
 /** Has `addressOf` say `unix` of whoever asks there: on a Unix socket nobody has an address. */
 export const nameSocketPeers = (app: FastifyInstance): FastifyInstance =>
   app.decorate(AT_SOCKET, true)
+
+/**
+ * From where the requests of a connection come; null where that is for a header to say, which a proxy sets on each.
+ */
+export function addressesOf(listen: Listen): ((socket: Socket) => string) | null {
+  const { socket, behindProxy, trustedProxies } = listen
+  if (socket !== null) return behindProxy ? null : () => 'unix'
+  return trustedProxies.length > 0 ? null : ({ remoteAddress }) => remoteAddress ?? 'unknown'
+}
 
 /**
  * From where a request comes: an address, `unix` for a Unix socket without a proxy in front, or `unknown` for a caller

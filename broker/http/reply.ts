@@ -9,13 +9,20 @@ export const NO_STORE = { 'cache-control': 'no-store', pragma: 'no-cache' } as c
  * the same does, byte for byte.
  */
 export function sendError(reply: FastifyReply, error: BrokerError): FastifyReply {
+  return reply.code(error.row.status).headers(headersOf(error)).send(bodyOf(error))
+}
+
+export function headersOf(error: BrokerError): Record<string, string | number> {
   const { status, retryAfter } = error.row
-  if (status === 401) reply.header('www-authenticate', challengeOf(error))
-  if (status === 405) reply.header('allow', 'POST')
   const later = error.facts['retry_after']
-  if (retryAfter !== undefined)
-    reply.header('retry-after', typeof later === 'number' ? later : retryAfter)
-  return reply.code(status).headers(NO_STORE).send(bodyOf(error))
+  return {
+    ...NO_STORE,
+    ...(status === 401 && { 'www-authenticate': challengeOf(error) }),
+    ...(status === 405 && { allow: 'POST' }),
+    ...(retryAfter !== undefined && {
+      'retry-after': typeof later === 'number' ? later : retryAfter,
+    }),
+  }
 }
 
 export const bodyOf = ({ row, shownCode }: BrokerError) => ({

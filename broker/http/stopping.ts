@@ -11,6 +11,16 @@ export interface Stopping {
   settled: () => Promise<void>
 }
 
+/** The last one of a connection. */
+interface Exchange {
+  request: IncomingMessage
+  response: ServerResponse
+}
+
+/** Whether it came whole and is not answered yet. */
+const isUnderWay = ({ request, response }: Exchange): boolean =>
+  request.complete && !response.destroyed && !response.writableFinished
+
 /**
  * Requests under way are answered; every other connection is ended at once, be it idle, half a request, or one on
  * which nothing was ever sent: Node ends only those that have had an answer, and the process would wait for the rest.
@@ -18,7 +28,7 @@ export interface Stopping {
 export function watchStopping(app: FastifyInstance): Stopping {
   let begun = false
   const underWay = new Set<Promise<unknown>>()
-  const connections = new Map<Socket, IncomingMessage | null>()
+  const connections = new Map<Socket, Exchange | null>()
   const { server } = app
   // With TLS the connection below is no use to us: it is the one above that requests come on.
   const isSecure = 'setSecureContext' in server
@@ -27,16 +37,15 @@ export function watchStopping(app: FastifyInstance): Stopping {
     socket.once('close', () => connections.delete(socket))
   })
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    const { socket } = request
-    connections.set(socket, request)
-    response.once('close', () => {
-      if (begun) socket.destroy()
-      else if (connections.has(socket)) connections.set(socket, null)
-    })
+    connections.set(request.socket, { request, response })
+    if (begun) response.once('close', () => request.socket.destroy())
   })
   app.addHook('preClose', done => {
     begun = true
-    for (const [socket, request] of connections) if (!request?.complete) socket.destroy()
+    for (const [socket, exchange] of connections) {
+      if (exchange === null || !isUnderWay(exchange)) socket.destroy()
+      else exchange.response.once('close', () => socket.destroy())
+    }
     done()
   })
   app.addHook('onSend', (_, reply, payload, done) => {

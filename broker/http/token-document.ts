@@ -76,6 +76,8 @@ export const TokenReply = Type.Object(
   { $id: 'TokenReply', description: 'An access token of the EHR.' },
 )
 
+export const TOKEN_URL = '/oauth2/token'
+
 export const TOKEN_DOCUMENT: FastifySchema = {
   operationId: 'requestToken',
   tags: ['tokens'],

@@ -13,13 +13,14 @@ const MOST_TTL = 86_400
  */
 export function readTokenRequest(
   request: FastifyRequest,
-  fault: BrokerError | null = null,
+  fault: BrokerError | null,
+  digest: string | null,
 ): TokenRequest {
   const { given, form, ...read } = readForm(request, ['resource'])
   const minimumTtl = form.get('minimum_ttl') ?? '0'
   return {
     ...read,
-    form,
+    ...{ form, digest },
     ask: {
       resources: given.filter(([name]) => name === 'resource').map(([, value]) => value),
       audience: form.get('audience'),

@@ -1,4 +1,4 @@
-import { createClient, defineScript } from 'redis'
+import { loadRedis } from '../load-redis.ts'
 import type { RedisPorts, RedisSettings } from '../tokens/redis-store.ts'
 import type { Shelf } from './shelf.ts'
 
@@ -10,21 +10,22 @@ const SILENCE = { most: 5_000, ping: 2_000 }
 const RECONNECT = { first: 50, most: 1_000 }
 
 /** One step: nobody reads between the look at the version and the write. */
-const put = defineScript({
-  SCRIPT: `
+const putOf = ({ defineScript }: ReturnType<typeof loadRedis>) =>
+  defineScript({
+    SCRIPT: `
     local version = redis.call('hget', KEYS[1], 'version')
     if ARGV[2] == '' and version then return 0 end
     if ARGV[2] ~= '' and version ~= ARGV[2] then return 0 end
     redis.call('hset', KEYS[1], 'value', ARGV[1], 'version', string.format('%d', (version or 0) + 1))
     redis.call('pexpireat', KEYS[1], ARGV[3])
     return 1`,
-  NUMBER_OF_KEYS: 1,
-  parseCommand: (parser, key: string, value: string, version: string, until: string) => {
-    parser.pushKey(key)
-    parser.push(value, version, until)
-  },
-  transformReply: (written: number) => written === 1,
-})
+    NUMBER_OF_KEYS: 1,
+    parseCommand: (parser, key: string, value: string, version: string, until: string) => {
+      parser.pushKey(key)
+      parser.push(value, version, until)
+    },
+    transformReply: (written: number) => written === 1,
+  })
 
 /**
  * A Valkey or Redis that several brokers share. It must keep what it is given when it restarts (`appendonly yes`), and
@@ -32,8 +33,14 @@ const put = defineScript({
  */
 export function openRedisShelf({ url, ca, prefix }: RedisSettings, ports: RedisPorts): Shelf {
   const state = { isAway: false, isClosed: false }
-  const client = createClient({
-    ...{ url, scripts: { put }, disableOfflineQueue: true, commandsQueueMaxLength: 1_000 },
+  const redis = loadRedis()
+  const client = redis.createClient({
+    ...{
+      url,
+      scripts: { put: putOf(redis) },
+      disableOfflineQueue: true,
+      commandsQueueMaxLength: 1_000,
+    },
     ...{ maintNotifications: 'disabled', pingInterval: SILENCE.ping },
     socket: {
       ...(ca !== null && { tls: true, ca }),

@@ -1,11 +1,22 @@
 import { hash } from 'node:crypto'
 import type { Upstream } from '../upstream/upstream.ts'
 
+/** Made once: neither an upstream nor a list of scopes is ever changed, and a config has the same ones for each request. */
+const MADE = new WeakMap<Upstream, WeakMap<readonly string[], string>>()
+
 /**
  * The name under which a token is kept: what the EHR would grant differently for, and nothing else. A profile whose
  * scopes are fixed by the app has one token per client ID. Encoded as JSON, so that no two tuples run together.
  */
 export function cacheKey(upstream: Upstream, scopes: readonly string[]): string {
+  const ofUpstream = MADE.get(upstream) ?? new WeakMap<readonly string[], string>()
+  MADE.set(upstream, ofUpstream)
+  const key = ofUpstream.get(scopes) ?? keyOf(upstream, scopes)
+  ofUpstream.set(scopes, key)
+  return key
+}
+
+function keyOf(upstream: Upstream, scopes: readonly string[]): string {
   const { tokenEndpoint, clientId, profileName, environment, alg, assertionAudience, profile } =
     upstream
   const granted = profile.scopes === 'fixed-by-app' ? [] : [...new Set(scopes)].sort()

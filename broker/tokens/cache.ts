@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { type Clock, type Instant, remaining, type Span } from '../clock.ts'
+import { type Clock, type Instant, isOver, remaining, type Span } from '../clock.ts'
 import type { BrokerError } from '../errors.ts'
 import type { UpstreamToken } from '../upstream/exchange.ts'
 import type { Upstream } from '../upstream/upstream.ts'
@@ -116,9 +116,6 @@ export function isBetter(token: HeldToken, { token: present, isSuspect }: Entry,
 /** Milliseconds that the token still lives, by the clock that says sooner. */
 export const left = (token: HeldToken, now: Instant): number =>
   remaining(token.sentAt, token.life, now)
-
-export const isOver = (span: Span, now: Instant): boolean =>
-  remaining(span.since, span.for, now) <= 0
 
 /** Milliseconds before the end at which a refresh begins: a third of the life, at most five minutes. */
 const MOST_LEAD = 300_000

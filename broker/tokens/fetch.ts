@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import { type Clock, isOver } from '../clock.ts'
 import { asBrokerError, BrokerError } from '../errors.ts'
 import type { Exchange, UpstreamToken } from '../upstream/exchange.ts'
 import type { Upstream } from '../upstream/upstream.ts'
@@ -7,7 +7,6 @@ import {
   type HeldToken,
   held,
   isBetter,
-  isOver,
   left,
   type TokenCache,
   type Wanted,

@@ -1,4 +1,4 @@
-import { createClient, defineScript } from 'redis'
+import { loadRedis } from '../load-redis.ts'
 import type { SharedSheets, SharedStore } from './shared-store.ts'
 
 export interface RedisSettings {
@@ -26,7 +26,12 @@ export interface RedisStore extends SharedStore, SharedSheets {
 const COMMAND_DEADLINE = 45
 /** Milliseconds for which a start waits for the first connection. */
 const PATIENCE = 1_000
-/** Commands in a row without an answer, after which the connection is taken for dead. */
+/**
+ * Commands at once, each as a whole: the client's own limit counts the parts of a transaction, and where it refuses the
+ * last one what follows becomes part of it.
+ */
+const MOST_UNDER_WAY = 2_000
+/** Commands in a row without an answer to any, after which the connection is taken for dead. */
 const MOST_MISSES = 10
 /** Milliseconds. A connection on which nothing comes is ended, and one that is idle kept alive. */
 const SILENCE = { most: 5_000, ping: 2_000 }
@@ -35,29 +40,31 @@ const RECONNECT = { first: 50, most: 1_000 }
 
 const LATE = Symbol('late')
 
-/** The lock is deleted by its owner alone. @see https://redis.io/docs/latest/commands/set/ "Patterns" */
-const unlock = defineScript({
-  SCRIPT: `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`,
-  NUMBER_OF_KEYS: 1,
-  parseCommand: (parser, lock: string, owner: string) => {
-    parser.pushKey(lock)
-    parser.push(owner)
-  },
-  transformReply: (deleted: number) => deleted,
-})
+const scriptsOf = ({ defineScript }: ReturnType<typeof loadRedis>) => ({
+  /** The lock is deleted by its owner alone. @see https://redis.io/docs/latest/commands/set/ "Patterns" */
+  unlock: defineScript({
+    SCRIPT: `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`,
+    NUMBER_OF_KEYS: 1,
+    parseCommand: (parser, lock: string, owner: string) => {
+      parser.pushKey(lock)
+      parser.push(owner)
+    },
+    transformReply: (deleted: number) => deleted,
+  }),
 
-/** What somebody else has put meanwhile is never written over. */
-const replace = defineScript({
-  SCRIPT: `local held = redis.call('get', KEYS[1]) or ''
+  /** What somebody else has put meanwhile is never written over. */
+  replace: defineScript({
+    SCRIPT: `local held = redis.call('get', KEYS[1]) or ''
 if held ~= ARGV[1] then return 0 end
 redis.call('set', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1`,
-  NUMBER_OF_KEYS: 1,
-  parseCommand: (parser, key: string, before: string, value: string, life: number) => {
-    parser.pushKey(key)
-    parser.push(before, value, `${life}`)
-  },
-  transformReply: (put: number) => put === 1,
+    NUMBER_OF_KEYS: 1,
+    parseCommand: (parser, key: string, before: string, value: string, life: number) => {
+      parser.pushKey(key)
+      parser.push(before, value, `${life}`)
+    },
+    transformReply: (put: number) => put === 1,
+  }),
 })
 
 /**
@@ -66,12 +73,12 @@ return 1`,
  */
 export function openRedis({ url, ca, prefix }: RedisSettings, ports: RedisPorts): RedisStore {
   const { wait, onAway, onBack } = ports
-  const state = { isAway: false, isClosed: false, misses: 0 }
-  const client = createClient({
+  const state = { isAway: false, isClosed: false, misses: 0, answers: 0, underWay: 0 }
+  const redis = loadRedis()
+  const client = redis.createClient({
     url,
-    scripts: { unlock, replace },
+    scripts: scriptsOf(redis),
     disableOfflineQueue: true,
-    commandsQueueMaxLength: 1_000,
     maintNotifications: 'disabled',
     pingInterval: SILENCE.ping,
     socket: {
@@ -105,14 +112,27 @@ export function openRedis({ url, ca, prefix }: RedisSettings, ports: RedisPorts)
     client.destroy()
     connect()
   }
-  const run = async <T>(command: () => Promise<T>): Promise<T> => {
+  const bounded = async <T>(command: () => Promise<T>): Promise<T> => {
+    if (state.underWay >= MOST_UNDER_WAY)
+      throw Object.assign(new Error('too many commands at once'), { code: 'BUSY' })
+    state.underWay++
     try {
-      const result = await Promise.race([command(), late()])
+      return await command()
+    } finally {
+      state.underWay--
+    }
+  }
+  const run = async <T>(command: () => Promise<T>): Promise<T> => {
+    const { answers } = state
+    try {
+      const result = await Promise.race([bounded(command), late()])
       if (result === LATE) {
-        miss()
+        // Of many at once the last may be late on a connection that is well.
+        if (state.answers === answers) miss()
         throw Object.assign(new Error('no answer in time'), { code: 'TIMEOUT' })
       }
       state.misses = 0
+      state.answers++
       return result
     } catch (error) {
       away(error)

@@ -1,6 +1,6 @@
-import { remaining, type Span } from '../clock.ts'
+import { isOver, remaining, type Span } from '../clock.ts'
 import { asBrokerError } from '../errors.ts'
-import { isOver, left, type Wanted } from './cache.ts'
+import { left, type Wanted } from './cache.ts'
 import { cacheKey } from './cache-key.ts'
 import { type FetchPorts, FLOOR, fetchToken, refreshBehind } from './fetch.ts'
 

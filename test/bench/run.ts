@@ -10,11 +10,14 @@ import { burst } from './burst.ts'
 import { cold } from './cold.ts'
 import { growth } from './growth.ts'
 import { handout } from './handout.ts'
+import { simulate } from './simulate.ts'
 import { soak } from './soak.ts'
 import { start } from './start.ts'
 import { workloadJwt } from './workload-jwt.ts'
 
-const ALL: readonly Bench[] = [handout, workloadJwt, burst, cold, growth, start, build, soak]
+const ALL: readonly Bench[] = [
+  ...[handout, workloadJwt, burst, cold, growth, start, build, simulate, soak],
+]
 
 const USAGE = `npm run bench [-- <name>…] [-- --json FILE]
 

@@ -14,7 +14,12 @@ function rooms(parts: Partial<DecisionRooms> = {}) {
   const state = { inside: 0, entered: 0 }
   const made: DecisionRooms = {
     policy: () => ({ generation: 'g' }) as never,
-    authenticate: async () => ({ service: 'scheduling', method: 'client_secret_basic' }),
+    authenticate: async () => ({
+      service: 'scheduling',
+      method: 'client_secret_basic',
+      provesFor: 0,
+    }),
+    recognised: () => {},
     claimedId: () => 'scheduling',
     admit: () => {
       state.inside++

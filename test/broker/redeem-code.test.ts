@@ -13,7 +13,12 @@ function redeem(form: Record<string, string>, known = 'CODE') {
   }
   const work = redeemCode(request, {
     policy: () => ({ generation: 'g' }) as never,
-    authenticate: async () => ({ service: 'scheduling', method: 'client_secret_post' }),
+    authenticate: async () => ({
+      service: 'scheduling',
+      method: 'client_secret_post',
+      provesFor: 0,
+    }),
+    recognised: () => {},
     ...{ claimedId: () => null, admit: () => () => {}, clock: movedClock().clock },
     audit: { record: async record => void records.push(record), close: async () => {} },
     redeem: async code => {

@@ -1,6 +1,7 @@
 import process from 'node:process'
 import { describe, expect, test } from 'vitest'
 import type { Policy } from '../../broker/access/policy.ts'
+import type { KnownRequest } from '../../broker/issue-token.ts'
 import { parseScopeList } from '../../broker/scopes.ts'
 import type { Need, Obtained } from '../../broker/tokens/obtain.ts'
 import { importsOf, linesOf } from '../house/source.ts'
@@ -72,6 +73,13 @@ const MUTANTS: Record<string, Mutant> = {
       },
     }
   },
+  'what is known stays known when the config changes': () => {
+    const known = new Map<string, KnownRequest>()
+    return {
+      remember: (digest, request) => void known.set(digest, request),
+      recall: digest => known.get(digest),
+    }
+  },
   'what one service was granted, all are': ({ authorise }) => {
     const known = new Map<string, ReturnType<typeof authorise>>()
     return {
@@ -113,7 +121,7 @@ const MUTANTS: Record<string, Mutant> = {
   },
   'whoever says a name is believed': ({ claimedId }) => ({
     authenticate: async presented => ({
-      ...{ service: claimedId(presented) ?? '', method: 'client_secret_basic' },
+      ...{ service: claimedId(presented) ?? '', method: 'client_secret_basic', provesFor: 0 },
     }),
   }),
   'upstreams that are switched off are not there': ({ authorise }) => ({

@@ -51,6 +51,7 @@ test('network', () => {
         /^node:(net|http|https|tls|dns|dns\/promises|dgram)$/,
         /^fastify$/,
         /^redis$/,
+        /\/load-redis\.ts$/,
       ),
     ),
   ).toEqual([

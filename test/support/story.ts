@@ -8,6 +8,7 @@ import type { Clock } from '../../broker/clock.ts'
 import type { Config } from '../../broker/config.ts'
 import { asBrokerError } from '../../broker/errors.ts'
 import { issueToken, type Rooms, type TokenRequest } from '../../broker/issue-token.ts'
+import { openKnownRequests } from '../../broker/known-requests.ts'
 import { memoryCache } from '../../broker/tokens/cache.ts'
 import { obtainWith } from '../../broker/tokens/obtain.ts'
 import { direct } from '../../broker/tokens/shared-fetch.ts'
@@ -81,6 +82,7 @@ export function openStory(ehr: TellingEhr, clock: Clock): Story {
       record: async ({ request, decision }) => void decisions.set(request, decision),
       close: async () => {},
     },
+    ...openKnownRequests(clock, () => rooms.policy()),
     clock,
   }
   return {
@@ -96,18 +98,21 @@ export function openStory(ehr: TellingEhr, clock: Clock): Story {
 /** Told to its end. */
 export async function outcomeOf(id: string, ask: FleetAsk, rooms: Rooms): Promise<Outcome> {
   try {
-    const { access_token: token, scope } = await issueToken(requestOf(id, ask), rooms)
-    return { token, scope }
+    const request = requestOf(id, ask)
+    const known = rooms.recall(request.digest)
+    const { address } = request
+    const { token } = await issueToken(known ? { id, address, known } : request, rooms)
+    return { token: token.accessToken, scope: token.scope }
   } catch (error) {
     return { code: asBrokerError(error).code }
   }
 }
 
-function requestOf(id: string, ask: FleetAsk): TokenRequest {
+function requestOf(id: string, ask: FleetAsk): TokenRequest & { digest: string } {
   const { client, secret, isBasic, resources, audience, scope, minimumTtl } = ask
   const posted = isBasic ? {} : { client_id: client, client_secret: secret }
   return {
-    ...{ id, minimumTtl, ask: { resources, audience, scope } },
+    ...{ id, minimumTtl, ask: { resources, audience, scope }, digest: JSON.stringify(ask) },
     address: '192.0.2.7',
     authorization: isBasic ? basic(client, secret) : undefined,
     form: new Map(Object.entries(posted)),

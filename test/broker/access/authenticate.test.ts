@@ -52,7 +52,9 @@ describe('a service authenticates', () => {
       'client_secret_post',
     ],
   ])('%s', async (_, presented, method) => {
-    await expect(authenticate(presented, access)).resolves.toEqual({ service: 'billing', method })
+    await expect(authenticate(presented, access)).resolves.toEqual({
+      ...{ service: 'billing', method, provesFor: Number.POSITIVE_INFINITY },
+    })
   })
 })
 

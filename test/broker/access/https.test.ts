@@ -130,6 +130,13 @@ describe('mutual TLS, for real', () => {
     expect(other.body['code']).toBe('client_id_differs')
   })
 
+  test('a request is nobody’s on another connection, whoever sent the same on this one', async () => {
+    const identity = await clients.issue({ names: ['host.internal'], isClient: true })
+    const form = { client_id: 'host' }
+    expect((await post(form, { identity })).status).toBe(200)
+    expect((await post(form)).body['code']).toBe('credentials_missing')
+  })
+
   test('it reports a token as it asks for one', async () => {
     const identity = await clients.issue({ names: ['host.internal'], isClient: true })
     expect((await post({ token: 'x' }, { identity, path: '/oauth2/report' })).status).toBe(200)
@@ -221,6 +228,22 @@ describe('a pod', () => {
     expect(world.epic.tokenRequests).toBe(calls)
     world.clock.advance(10)
     expect((await asks()).status).toBe(200)
+  })
+
+  test('has no more of a token than a minute once its key is seen to be withdrawn', async () => {
+    const shown = assertion(await platform.sign(podClaims()))
+    const statusAfter = async (seconds: number) => {
+      world.clock.advance(seconds)
+      return (await post(shown)).status
+    }
+    expect(await statusAfter(10)).toBe(200)
+    site.served = setOf(rsaSigner('another'))
+    // The set is fetched again behind the back of the first who comes when it is old.
+    expect([await statusAfter(601), await statusAfter(59), await statusAfter(2)]).toEqual([
+      200, 200, 401,
+    ])
+    site.served = setOf(platform)
+    world.clock.advance(601)
   })
 
   test('is told when its key set cannot be had, and the operator reads where', async () => {

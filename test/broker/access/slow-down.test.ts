@@ -9,7 +9,10 @@ const HERE = { address: '192.0.2.1', claimed: 'billing' }
 function door() {
   const clock = movedClock()
   const waits: number[] = []
-  const slowDown = openSlowDown(clock.clock, async milliseconds => void waits.push(milliseconds))
+  const { around: slowDown } = openSlowDown(
+    clock.clock,
+    async milliseconds => void waits.push(milliseconds),
+  )
   const fail = (pair = HERE, code: ErrorCode = 'secret_wrong') =>
     codeOf(() =>
       slowDown(pair, async () => {
@@ -83,7 +86,7 @@ test('a flood of failures is not held back without end', async () => {
   let waiting = 0
   let most = 0
   const ends: (() => void)[] = []
-  const slowDown = openSlowDown(clock.clock, async () => {
+  const { around: slowDown } = openSlowDown(clock.clock, async () => {
     most = Math.max(most, ++waiting)
     await new Promise<void>(end => ends.push(end))
   })

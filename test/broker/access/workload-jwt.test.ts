@@ -49,9 +49,8 @@ function door(...signers: Signs[]) {
   const show = async (text: string, address = ADDRESS) => {
     let service = ''
     const code = await codeOf(async () => {
-      service = await serviceOfWorkload(readJwt(text), address, access, {
-        ...{ clock: clock.clock, keyFor },
-      })
+      const ports = { clock: clock.clock, keyFor }
+      service = (await serviceOfWorkload(readJwt(text), address, access, ports)).service
     })
     return service || code
   }

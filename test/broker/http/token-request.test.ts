@@ -20,6 +20,8 @@ test('the ask is read from the form', () => {
     request(
       'grant_type=client_credentials&resource=https%3A%2F%2Fa&audience=b&scope=c+d&minimum_ttl=60',
     ),
+    null,
+    null,
   )
   expect(read).toMatchObject({
     ask: { resources: ['https://a'], audience: 'b', scope: 'c d' },
@@ -30,7 +32,7 @@ test('the ask is read from the form', () => {
 })
 
 test('a fault that the framework found comes before our own', () => {
-  expect(readTokenRequest(request(''), new BrokerError('body_too_large')).fault?.code).toBe(
+  expect(readTokenRequest(request(''), new BrokerError('body_too_large'), null).fault?.code).toBe(
     'body_too_large',
   )
 })
@@ -38,7 +40,7 @@ test('a fault that the framework found comes before our own', () => {
 test('no body whatever throws', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), body => {
-      const { fault, minimumTtl } = readTokenRequest(request(body))
+      const { fault, minimumTtl } = readTokenRequest(request(body), null, null)
       return (fault === null || fault.row.status < 500) && Number.isSafeInteger(minimumTtl)
     }),
   )

@@ -62,6 +62,22 @@ test('a value is replaced where it is the one that was read, and no other is', a
   expect(await store.get('key')).toMatchObject({ value: 'two', left: expect.any(Number) })
 })
 
+test('of more commands at once than it takes each is refused whole, and what follows is not part of any', async () => {
+  const { store } = open((await startRedis()).url)
+  await store.opened
+  await store.put('key', 'value', 60_000)
+  const looks = Array.from({ length: 2_500 }, () =>
+    store.get('key').then(
+      found => found?.value,
+      error => error.code,
+    ),
+  )
+  const found = Map.groupBy(await Promise.all(looks), each => each)
+  expect([found.get('value')?.length, found.get('BUSY')?.length]).toEqual([2_000, 500])
+  expect(await store.lock('key', 'owner', 10_000)).toBe(true)
+  expect(await store.get('key')).toMatchObject({ value: 'value' })
+})
+
 describe('a lock', () => {
   test('has one owner, and no other lets go of it', async () => {
     const { url } = await startRedis()
@@ -152,13 +168,59 @@ test('a connection that has died without a word is given up, and another one mad
     .toBe('value')
 })
 
-/** A way to a port, on which the connections of the moment can be lost without either end being told. */
-async function pathTo(port: number): Promise<{ port: number; lose: () => void }> {
+test('a connection on which one of many commands was answered is kept, though the others are late', async () => {
+  const redis = await startRedis()
+  const path = await pathTo(redis.port)
+  const deadlines: (() => void)[] = []
+  const store = openRedis(
+    { url: `redis://127.0.0.1:${path.port}`, ca: null, prefix: 'test:' },
+    {
+      wait: milliseconds =>
+        milliseconds > 0 && milliseconds < 100
+          ? new Promise(done => deadlines.push(done))
+          : wait(milliseconds),
+      ...{ onAway: () => {}, onBack: () => {} },
+    },
+  )
+  onTestFinished(() => store.close())
+  await store.opened
+  path.passOnly('+OK\r\n'.length)
+  const put = store.put('key', 'value', 60_000)
+  const looks = Array.from({ length: 12 }, () => store.get('key').catch(({ code }) => code))
+  await put
+  for (const pass of deadlines) pass()
+  expect(new Set(await Promise.all(looks))).toEqual(new Set(['TIMEOUT']))
+  path.passAll()
+  expect(await store.get('key')).toMatchObject({ value: 'value' })
+  expect(path.count()).toBe(1)
+})
+
+interface Path {
+  port: number
+  /** The connections of the moment are lost without either end being told. */
+  lose: () => void
+  /** Of what the far end says, so many bytes come through, and the rest with `passAll`. */
+  passOnly: (bytes: number) => void
+  passAll: () => void
+  /** Connections that were made. */
+  count: () => number
+}
+
+async function pathTo(port: number): Promise<Path> {
   const ends: Socket[] = []
+  const held: { left: number; rest: (() => void)[] } = { left: Number.POSITIVE_INFINITY, rest: [] }
+  let count = 0
   const server = createServer(near => {
+    count++
     const far = connect(port, '127.0.0.1')
     for (const end of [near, far]) end.on('error', () => {})
-    near.pipe(far).pipe(near)
+    near.pipe(far)
+    far.on('data', (chunk: Buffer) => {
+      const now = chunk.subarray(0, Math.min(held.left, chunk.length))
+      held.left -= now.length
+      if (now.length > 0) near.write(now)
+      if (now.length < chunk.length) held.rest.push(() => near.write(chunk.subarray(now.length)))
+    })
     ends.push(near, far)
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -169,11 +231,21 @@ async function pathTo(port: number): Promise<{ port: number; lose: () => void }>
   const lose = (): void => {
     for (const end of ends.splice(0)) {
       end.unpipe()
+      end.removeAllListeners('data')
       end.pause()
       onTestFinished(() => void end.destroy())
     }
   }
-  return { port: (server.address() as AddressInfo).port, lose }
+  return {
+    ...{ port: (server.address() as AddressInfo).port, lose, count: () => count },
+    passOnly: bytes => {
+      held.left = bytes
+    },
+    passAll: () => {
+      held.left = Number.POSITIVE_INFINITY
+      for (const pass of held.rest.splice(0)) pass()
+    },
+  }
 }
 
 test('a server that accepts and never answers is away, whatever is asked', async () => {
