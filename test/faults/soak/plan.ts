@@ -26,8 +26,8 @@ export type Fault =
 /** Seconds since the load began; those that are over at once last 0. */
 export type Planned = Fault & { at: number; lasts: number }
 
-/** Seconds before the first fault, between two, and after the last. */
-const [BEFORE, EVERY, AFTER] = [4, 5, 7]
+/** Seconds before the first fault, between two, and after the last: a minute has a whole round. */
+const [BEFORE, EVERY, AFTER] = [4, 4.8, 7]
 /** Seconds from which on memory is judged: one of the brokers then runs from the beginning to the end. */
 export const LONG = 300
 /** Seconds. */
