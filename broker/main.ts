@@ -85,7 +85,7 @@ async function start(path: string): Promise<void> {
   })
   process.on('SIGHUP', () => void reload.now())
   const all = [...ticks, { name: 'config', tick: reload.tick }]
-  const unschedule = startSchedule(all, (name, error) =>
+  const unschedule = startSchedule(all, systemClock, (name, error) =>
     log.error(
       { tick: name, error: error instanceof Error ? error.name : 'unknown' },
       'tick failed',

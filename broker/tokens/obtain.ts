@@ -12,7 +12,7 @@ export interface Need extends Wanted {
 
 export interface Obtained {
   token: HeldToken
-  /** Seconds that are left at the moment it is called, rounded down. */
+  /** Seconds that are left at the moment it is called, rounded down; 0 where a clock was set on meanwhile. */
   expiresIn: () => number
   source: 'cache' | Source
 }
@@ -34,7 +34,8 @@ export function obtainWith(ports: FetchPorts): Obtain {
       if (wanted > Math.max(FLOOR, token.life)) {
         throw new BrokerError('minimum_ttl_too_long')
       }
-      return { token, expiresIn: () => Math.floor(left(token, clock()) / 1000), source }
+      const expiresIn = (): number => Math.max(0, Math.floor(left(token, clock()) / 1000))
+      return { token, expiresIn, source }
     }
     const entry = cache.entry(key)
     const now = clock()

@@ -12,6 +12,7 @@ import { growth } from './growth.ts'
 import { handout } from './handout.ts'
 import { replicas } from './replicas.ts'
 import { simulate } from './simulate.ts'
+import { soak } from './soak.ts'
 import { start } from './start.ts'
 import { tenants } from './tenants.ts'
 import { workloadJwt } from './workload-jwt.ts'
@@ -27,6 +28,7 @@ const ALL: readonly Bench[] = [
   start,
   build,
   simulate,
+  soak,
 ]
 
 const USAGE = `npm run bench [-- <name>…] [-- --json FILE]

@@ -21,7 +21,8 @@ import {
   run,
   start,
 } from '../support/processes.ts'
-import { type Redis, startRedis } from '../support/redis.ts'
+import { startRedis } from '../support/redis.ts'
+import type { Redis } from '../support/redis-server.ts'
 import { basic, makeKey } from '../support/world.ts'
 
 /** Seconds. A token is not handed out in its last thirty, so that it is replaced every second. */

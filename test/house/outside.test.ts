@@ -85,6 +85,7 @@ test('time', () => {
     'broker/cli.ts',
     'broker/clock.ts',
     'broker/main.ts',
+    'broker/schedule.ts',
     'broker/traces.ts',
     'broker/upstream/fhir-client.ts',
     'broker/upstream/token-endpoint.ts',

@@ -4,7 +4,7 @@ import { onTestFinished } from 'vitest'
 import { type Board, openBoard } from '../../broker/keys/board.ts'
 import { openRedis, type RedisStore } from '../../broker/tokens/redis-store.ts'
 import { sealWith } from '../../broker/tokens/sealed.ts'
-import type { Redis } from './redis.ts'
+import type { Redis } from './redis-server.ts'
 
 const SECRET = randomBytes(32)
 

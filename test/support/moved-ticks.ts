@@ -5,7 +5,7 @@ const scheduled = new Set<() => unknown>()
 
 export const schedule = ((_: string, work: () => unknown) => {
   scheduled.add(work)
-  return { destroy: async () => void scheduled.delete(work) }
+  return { destroy: async () => void scheduled.delete(work), stop: () => {}, start: () => {} }
 }) as unknown as typeof real
 
 /** Ends when all of it has. */

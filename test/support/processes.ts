@@ -71,6 +71,9 @@ export interface Running {
 }
 
 export interface Listening extends Running {
+  pid: number
+  /** Settles when it has ended, whoever ended it. */
+  ended: Promise<Finished>
   /** Sends it a message, where it has a channel, and waits for the next that it sends; rejected where it ends before. */
   tell: (message: object) => Promise<unknown>
 }
@@ -93,10 +96,12 @@ export async function start(
   const ended = new Promise<Finished>(resolve => {
     child.on('close', (code, signal) => resolve({ code, signal, ...written }))
   })
+  let isReady = false
   await new Promise<void>((done, fail) => {
     const look = (name: keyof typeof written) => (chunk: Buffer) => {
       written[name] += chunk.toString()
-      if (ready.test(output())) done()
+      isReady ||= ready.test(output())
+      if (isReady) done()
     }
     child.stdout?.on('data', look('stdout'))
     child.stderr?.on('data', look('stderr'))
@@ -105,7 +110,7 @@ export async function start(
     )
   })
   return {
-    output,
+    ...{ pid: child.pid ?? 0, output, ended },
     signal: signal => void child.kill(signal),
     tell: message => {
       const answer = once(child, 'message').then(([said]) => said)

@@ -19,7 +19,7 @@ import { type MovedBroker, startMoved } from './moved-process.ts'
 import { Pages } from './pages.ts'
 import { freePort } from './processes.ts'
 import { type PublisherCi, publisherCi } from './publisher-ci.ts'
-import type { Redis } from './redis.ts'
+import type { Redis } from './redis-server.ts'
 import { basic, PATIENT, SECRET } from './world.ts'
 
 const PATH = 'nonprod/.well-known/jwks.json'

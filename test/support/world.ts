@@ -210,7 +210,8 @@ function askOf(app: FastifyInstance): World['ask'] {
     })
 }
 
-async function serveKeySet(folder: string, tls: { cert: string; key: string }) {
+/** The public keys below `folder`, served as GitHub Pages would; `publish` serves what is there by then. */
+export async function serveKeySet(folder: string, tls: { cert: string; key: string }) {
   const site = new Map<string, string>()
   const publish = (...without: string[]): void => {
     const { environments } = judgeKeys(join(folder, 'keys'), path => path)

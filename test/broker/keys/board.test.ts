@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { beforeEach, expect, test } from 'vitest'
 import { joined, NO_WORK, type Posted } from '../../../broker/keys/replicas.ts'
 import { boardIn } from '../../support/boards.ts'
-import { type Redis, startRedis } from '../../support/redis.ts'
+import { startRedis } from '../../support/redis.ts'
+import type { Redis } from '../../support/redis-server.ts'
 
 const posted = (...promoted: string[]): Posted => ({
   ...{ lease: null, work: NO_WORK, revoked: {}, created: {} },

@@ -91,6 +91,13 @@ test('life counts from when the request was sent, not from when the reply came',
   expect(await ask()).toBe('token-1 288')
 })
 
+test('a clock that is set on between the decision and the reply leaves no life, and never a negative one', async () => {
+  const { clock, obtain } = ehr()
+  const { expiresIn } = await obtain({ upstream: upstream(), scopes: ['s'], minimumTtl: 0 })
+  clock.setWallBy(3600)
+  expect(expiresIn()).toBe(0)
+})
+
 describe('while the EHR is out of order', () => {
   test('a token is served to the floor and never below it', async () => {
     const { clock, state, ask } = ehr()
