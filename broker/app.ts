@@ -220,10 +220,7 @@ export function buildApp(config: Config, ports: Ports): Broker {
   }
   const admin = buildAdmin({ token: config.admin.token, log, metrics, status, keys, fhir })
   const scraped = config.metrics && buildMetricsListener(config.metrics, { log, metrics, status })
-  const warm = keepWarm({
-    ...fetching,
-    wanted: () => warmlyWanted(current.policy, current.config.services.keys()),
-  })
+  const warm = keepWarm({ ...fetching, wanted: () => current.warm })
   const endpoints = watchEndpoints({
     ...{ clock, chance, upstreams: () => current.config.upstreams.values() },
     compare: upstream => compare(upstream, visits.visitBy(upstream)),
@@ -272,5 +269,5 @@ function generationOf(config: Config) {
   const { generation, services, upstreams, disabled } = config
   const access = compileAccess(config.issuer, config.callers)
   const policy = compilePolicy(generation, services, upstreams, access, disabled)
-  return { config, policy }
+  return { config, policy, warm: warmlyWanted(policy, services.keys()) }
 }

@@ -43,6 +43,8 @@ export interface Entry {
 
 export interface TokenCache {
   entry: (key: string) => Entry | undefined
+  /** The same, which counts as no use of it. */
+  peek: (key: string) => Entry | undefined
   /** The entry that holds the token with this SHA-256, and its key. */
   holding: (sha256: string) => { key: string; entry: Entry } | undefined
   /** Keeps the token, unless the one that is held lives longer; returns the one that is held now. */
@@ -72,6 +74,7 @@ export function memoryCache(clock: Clock, mostEntries: number = MOST_ENTRIES): T
   }
   return {
     entry: key => touch(entries, key),
+    peek: key => entries.get(key),
     holding: sha256 => {
       const key = keys.get(sha256) ?? ''
       const entry = entries.get(key)
@@ -101,7 +104,10 @@ export function memoryCache(clock: Clock, mostEntries: number = MOST_ENTRIES): T
       put(refusals, key, { ...refusal, times: (refusals.get(key)?.times ?? 0) + 1 }, mostEntries),
     forgive: () => refusals.clear(),
     sweep: () => {
-      for (const [key, entry] of entries) if (left(entry.token, clock()) <= 0) drop(key, entry)
+      const now = clock()
+      entries.forEach((entry, key) => {
+        if (left(entry.token, now) <= 0) drop(key, entry)
+      })
     },
     entries: () => entries.entries(),
   }

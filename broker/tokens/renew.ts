@@ -1,4 +1,4 @@
-import { isOver, remaining, type Span } from '../clock.ts'
+import { type Instant, isOver, remaining, type Span } from '../clock.ts'
 import { asBrokerError } from '../errors.ts'
 import { left, type Wanted } from './cache.ts'
 import { cacheKey } from './cache-key.ts'
@@ -41,7 +41,7 @@ export function reportedWith(ports: FetchPorts): (sha256: string) => Reported | 
 }
 
 export interface WarmPorts extends FetchPorts {
-  /** What is kept fresh whether anybody asks or not. */
+  /** What is kept fresh whether anybody asks or not: the same list for as long as the same is wanted. */
   wanted: () => readonly Wanted[]
 }
 
@@ -49,6 +49,8 @@ export interface WarmPorts extends FetchPorts {
 const SPREAD = 60_000
 /** Milliseconds before one that failed is tried again, before chance adds up to as much again. */
 const AGAIN = 30_000
+/** Milliseconds between two searches of all tokens; in between, only those are looked at that fall due meanwhile. */
+const SEARCH_EVERY = 60_000
 
 /**
  * Keeps tokens warm, and lets go of those that have run out. To be called every few seconds; what a call begins may
@@ -77,12 +79,38 @@ export function keepWarm(ports: WarmPorts): { tick: () => Promise<void> } {
       onRefreshFailed(wanted.upstream, asBrokerError(error))
     }
   }
+  let known: { list: readonly Wanted[]; all: readonly Named[] } = { list: [], all: [] }
+  let searched: Instant | null = null
+  let soon: readonly Named[] = []
+  const isDue = (key: string, within: number, now: Instant): boolean => {
+    const token = cache.peek(key)?.token
+    if (token === undefined) return true
+    const soft = remaining(token.sentAt, token.soft, now)
+    return Math.min(soft, left(token, now) - FLOOR) <= within
+  }
+  const search = (list: readonly Wanted[], now: Instant): void => {
+    cache.sweep()
+    if (known.list !== list)
+      known = {
+        list,
+        all: list.map(wanted => ({ key: cacheKey(wanted.upstream, wanted.scopes), wanted })),
+      }
+    searched = now
+    soon = known.all.filter(({ key }) => isDue(key, SEARCH_EVERY, now))
+  }
   return {
     tick: async () => {
-      cache.sweep()
+      const [now, list] = [clock(), ports.wanted()]
+      const isOld = searched === null || remaining(searched, SEARCH_EVERY, now) <= 0
+      if (isOld || known.list !== list) search(list, now)
       await Promise.all(
-        ports.wanted().map(each => warm(cacheKey(each.upstream, each.scopes), each)),
+        soon.filter(({ key }) => isDue(key, 0, now)).map(({ key, wanted }) => warm(key, wanted)),
       )
     },
   }
+}
+
+interface Named {
+  key: string
+  wanted: Wanted
 }
