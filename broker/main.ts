@@ -32,6 +32,14 @@ const USAGE =
 const GRACE = 2_000
 
 async function start(path: string): Promise<void> {
+  // Told of a new config during the start, we take it when that is done; unheard, the signal would end us.
+  const hangUp = {
+    wasTold: false,
+    heed: (): void => {
+      hangUp.wasTold = true
+    },
+  }
+  process.on('SIGHUP', () => hangUp.heed())
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime })
   const opened: { audit?: Audit; states?: StateFolder; signers: Signers } = { signers: new Map() }
   const config = await readConfigWith(path, async candidate => {
@@ -65,11 +73,6 @@ async function start(path: string): Promise<void> {
             onFailing: () => log.warn('the collector does not take our traces'),
           }),
   })
-  await listenAt(app, config.listen, OF_ITS_GROUP)
-  await listenAt(admin, { ...config.admin, host: '127.0.0.1' }, OF_ITS_OWNER)
-  if (launch && config.launch) await listenAt(launch, config.launch.listen, OF_ITS_GROUP)
-  if (metrics && config.metrics)
-    await metrics.listen({ host: config.metrics.host, port: config.metrics.port })
   const reload = openReload({
     fingerprint: () => fingerprintOf(current.sources),
     load: async () => {
@@ -83,7 +86,13 @@ async function start(path: string): Promise<void> {
       refuse(error instanceof ConfigError ? error.complaints.slice(0, MOST_COMPLAINTS) : [])
     },
   })
-  process.on('SIGHUP', () => void reload.now())
+  await listenAt(app, config.listen, OF_ITS_GROUP)
+  await listenAt(admin, { ...config.admin, host: '127.0.0.1' }, OF_ITS_OWNER)
+  if (launch && config.launch) await listenAt(launch, config.launch.listen, OF_ITS_GROUP)
+  if (metrics && config.metrics)
+    await metrics.listen({ host: config.metrics.host, port: config.metrics.port })
+  hangUp.heed = () => void reload.now()
+  if (hangUp.wasTold) hangUp.heed()
   const all = [...ticks, { name: 'config', tick: reload.tick }]
   const unschedule = startSchedule(all, systemClock, (name, error) =>
     log.error(

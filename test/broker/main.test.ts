@@ -200,6 +200,25 @@ test('SIGHUP takes a new config, and keeps the old one where it is wrong', async
   expect((await running.stop()).code).toBe(0)
 })
 
+test('a config that is changed and told of during the start is taken when that is done', async () => {
+  writeConfig(await freePort())
+  const path = join(folder, 'broker.yaml')
+  const config = parse(readFileSync(path, 'utf8'))
+  // A start waits a second for a store that is not there.
+  config.sharedCache = { url: `redis://127.0.0.1:${await freePort()}`, secrets: ['secret'] }
+  writeFileSync(join(folder, 'secret'), 'x'.repeat(64), { mode: 0o600 })
+  writeFileSync(path, stringify(config))
+  const running = await start(BROKER_MAIN, ['--config', 'broker.yaml'], /shared cache is away/, {
+    cwd: folder,
+  })
+  expect(running.output()).not.toContain('"msg":"ready"')
+  config.services['my-service'].secretSha256 = [secretHash('another')]
+  writeFileSync(path, stringify(config))
+  running.signal('SIGHUP')
+  await expect.poll(running.output, { timeout: 10_000 }).toContain('new config taken')
+  expect((await running.stop()).code).toBe(0)
+})
+
 test('metrics have a listener of their own, which ends with the broker', async () => {
   const [port, scraped] = [await freePort(), await freePort()]
   writeConfig(port)

@@ -117,6 +117,8 @@ export function openReplica(wish: Wish): Replica {
       },
     })
     running = process
+    // The clock may have been set while it started, when there was nobody to be told.
+    await tell({ wallBy: state.wallBy })
     take(policy)
     lives.push({ name, began: performance.now() / 1000, memory: [], heap: [], handles: [] })
     void follow(process)
