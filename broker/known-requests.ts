@@ -1,5 +1,5 @@
 import type { Policy } from './access/policy.ts'
-import { type Clock, isOver, type Span } from './clock.ts'
+import { type Clock, isOver } from './clock.ts'
 import type { KnownRequest } from './issue-token.ts'
 
 /** Token requests that were granted, by the SHA-256 of all that they were granted for: no secret is kept. */
@@ -21,37 +21,47 @@ export function openKnownRequests(
   policy: () => Policy,
   most: number = MOST,
 ): KnownRequests {
-  const requests = new Map<string, { known: KnownRequest; proves: Span }>()
+  const requests = new Map<string, KnownRequest>()
   let of: Policy | null = null
   const current = (): typeof requests => {
     if (of !== policy()) requests.clear()
     of = policy()
     return requests
   }
+  const provesNothing = ({ caller: { proves } }: KnownRequest): boolean =>
+    proves !== null && isOver(proves, clock())
   return {
     recall: digest => {
-      const found = current().get(digest)
-      if (found === undefined) return undefined
-      const { known, proves } = found
-      if (proves.for !== Number.POSITIVE_INFINITY && isOver(proves, clock())) {
+      const known = current().get(digest)
+      if (known === undefined) return undefined
+      if (provesNothing(known)) {
         requests.delete(digest)
         return undefined
       }
       // Which was used last tells nothing while there is room.
       if (requests.size > most / 2) {
         requests.delete(digest)
-        requests.set(digest, found)
+        requests.set(digest, known)
       }
       return known
     },
     remember: (digest, known) => {
-      // Granted under a config that was replaced while it waited for the EHR.
-      if (known.policy !== policy()) return
-      const { provesFor } = known.caller
-      if (provesFor <= 0) return
-      current().set(digest, { known, proves: { since: clock(), for: provesFor } })
+      // Granted under a config that was replaced while it waited for the EHR, or until its credential ran out.
+      if (known.policy !== policy() || provesNothing(known)) return
+      current().set(digest, detached(known))
       const [oldest] = requests.size > most ? requests.keys() : []
       if (oldest !== undefined) requests.delete(oldest)
     },
+  }
+}
+
+/** A text that was cut out of the request would keep all of it in memory, its secret too: copies are kept. */
+function detached({ policy, authorised, ...read }: KnownRequest): KnownRequest {
+  const { grant, scopes } = authorised
+  const isOfConfig = scopes === grant.scopes || scopes === grant.upstream.scopes
+  return {
+    ...structuredClone(read),
+    policy,
+    authorised: { ...authorised, scopes: isOfConfig ? scopes : structuredClone(scopes) },
   }
 }

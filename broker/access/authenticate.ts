@@ -1,3 +1,4 @@
+import type { Span } from '../clock.ts'
 import { BrokerError } from '../errors.ts'
 import type { Access } from './access.ts'
 import { serviceInCertificate } from './client-certificate.ts'
@@ -23,13 +24,15 @@ export interface Caller {
     | 'workload_jwt'
     | 'tls_client_auth'
   /**
-   * Milliseconds for which the same credential proves the same again, while the config stands: for ever a secret, never
-   * what counts once or belongs to a connection.
+   * As long as the same credential proves the same again, while the config stands; null for ever, as a secret does. Over
+   * from the first for what counts once or belongs to a connection.
    */
-  provesFor: number
+  proves: Span | null
 }
 
 export type Authenticate = (presented: Presented, access: Access) => Promise<Caller>
+
+const ONCE: Span = { since: { wall: 0, monotonic: 0 }, for: 0 }
 
 /** Compared where there is no such service, so that unknown and wrong take the same time. */
 const NOBODY = ['00'.repeat(32)]
@@ -73,11 +76,11 @@ async function callerOf(
       }
       if ((credential.clientId ?? signer) !== signer) throw new BrokerError('client_id_differs')
       const service = await serviceThatSigned(signer, jwt, address, access, ports)
-      return { service, method: 'private_key_jwt', provesFor: 0 }
+      return { service, method: 'private_key_jwt', proves: ONCE }
     }
     case 'tls_client_auth': {
       const service = serviceInCertificate(credential.certificate, access, ports.clock)
-      return { service, method: 'tls_client_auth', provesFor: 0 }
+      return { service, method: 'tls_client_auth', proves: ONCE }
     }
     default: {
       const { id, secret, method } = credential
@@ -85,7 +88,7 @@ async function callerOf(
       const matches = secretMatches(secret, hashes?.length ? hashes : NOBODY)
       if (hashes === undefined) throw new BrokerError('client_unknown')
       if (!matches) throw new BrokerError('secret_wrong')
-      return { service: id, method, provesFor: Number.POSITIVE_INFINITY }
+      return { service: id, method, proves: null }
     }
   }
 }

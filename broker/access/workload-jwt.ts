@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import type { Clock, Span } from '../clock.ts'
 import { BrokerError } from '../errors.ts'
 import { fits } from '../patterns.ts'
 import type { Access, WorkloadRule } from './access.ts'
@@ -24,16 +24,19 @@ export async function serviceOfWorkload(
   address: string,
   { workloads }: Access,
   { clock, keyFor }: { clock: Clock; keyFor: KeyFor },
-): Promise<{ service: string; provesFor: number }> {
+): Promise<{ service: string; proves: Span }> {
   const fitting = workloads.filter(rule => isMeant(rule, jwt.claims))
   const rule = fitting.find(({ audience }) => isFor(audience, jwt.claims['aud']))
   if (!rule)
     throw new BrokerError(fitting.length > 0 ? 'assertion_audience_wrong' : 'workload_unknown')
   if (!rule.algs.includes(jwt.alg)) throw new BrokerError('assertion_header_refused')
-  const { wall } = clock()
-  const exp = judgeTimes(jwt.claims, wall, LONGEST)
+  const since = clock()
+  const exp = judgeTimes(jwt.claims, since.wall, LONGEST)
   await verifySignature(jwt, await keyFor(rule.keys, jwt, address))
-  return { service: rule.service, provesFor: Math.min(exp * 1000 - wall, PROVES_FOR) }
+  return {
+    service: rule.service,
+    proves: { since, for: Math.min(exp * 1000 - since.wall, PROVES_FOR) },
+  }
 }
 
 /** Whose issuer, subject and claims a token has. A config in which two services could be meant is refused. */

@@ -2,7 +2,7 @@ import type { FastifyError, FastifyInstance, FastifySchema, RouteHandlerMethod }
 import { BrokerError, type ErrorCode } from '../errors.ts'
 
 /** Bytes. A Kubernetes service-account token, the longest credential a service sends, is about 2 KB. */
-export const MOST_BODY_BYTES = 32 * 1024
+const MOST_BODY_BYTES = 32 * 1024
 
 /**
  * A form that is posted to `url`. Any other method, and any type, is taken too: as text, since a wrong one is a refusal

@@ -7,7 +7,6 @@ import { issueToken, type RepeatedRequest, type Rooms } from '../issue-token.ts'
 import type { Listen } from '../listen-config.ts'
 import type { Traces } from '../traces.ts'
 import { authorizations, isForm, traceparentOf } from './form-request.ts'
-import { MOST_BODY_BYTES } from './framework.ts'
 import { type IssuedText, openIssuedText } from './issued-text.ts'
 import { addressesOf } from './peers.ts'
 import { bodyOf, headersOf, logError, NO_STORE } from './reply.ts'
@@ -53,7 +52,6 @@ export function answerKnown(app: FastifyInstance, route: KnownRoute): Ahead {
   server.off('request', app.routing)
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     if (stopping.hasBegun() || !isPlain(request)) return app.routing(request, response)
-    const began = rooms.clock().monotonic
     let body: Buffer = NO_BYTES
     request.on('data', (chunk: Buffer) => {
       body = body.length === 0 ? chunk : Buffer.concat([body, chunk])
@@ -63,6 +61,7 @@ export function answerKnown(app: FastifyInstance, route: KnownRoute): Ahead {
       const known = rooms.recall(digest)
       if (known !== undefined) {
         const repeated = { id: route.newId(), address: addressOf(request.socket), known }
+        const began = rooms.clock().monotonic
         return tell(repeated, { request, response, began }, telling)
       }
       ahead.set(request, { body, digest })
@@ -78,6 +77,8 @@ export function answerKnown(app: FastifyInstance, route: KnownRoute): Ahead {
   }
 }
 
+/** Of a body. A form with a token of Kubernetes has about 2 KB; what is longer is not worth the memory. */
+const MOST_BYTES = 4096
 const NO_BYTES = Buffer.alloc(0)
 
 /** Whether all that may count for the decision lies in the Authorization header and the body. */
@@ -86,15 +87,19 @@ function isPlain(request: IncomingMessage): boolean {
   return (
     request.url === TOKEN_URL &&
     request.method === 'POST' &&
-    Number(headers['content-length']) <= MOST_BODY_BYTES &&
+    Number(headers['content-length']) <= MOST_BYTES &&
     isForm(headers['content-type']) &&
     authorizations(request) <= 1
   )
 }
 
-/** A header has no line break, so that nothing of the one can be taken for the other. */
+/** A header has no line break, so that nothing of the one can be taken for the other; an empty one is not none. */
 const digestOf = ({ headers }: IncomingMessage, body: Buffer): string =>
-  hash('sha256', `${headers.authorization ?? ''}\n${body.toString('latin1')}`, 'hex')
+  hash(
+    'sha256',
+    `${headers.authorization === undefined ? '' : `=${headers.authorization}`}\n${body.toString('latin1')}`,
+    'hex',
+  )
 
 interface Telling extends KnownRoute {
   textOf: IssuedText
@@ -126,7 +131,7 @@ function tell(
     obtained => reply(200, { ...NO_STORE, ...ending() }, textOf(obtained)),
     thrown => {
       const error = asBrokerError(thrown)
-      logError(log, error)
+      logError(log.child({ reqId: repeated.id }), error)
       const headers = { ...headersOf(error), ...ending() }
       reply(error.row.status, headers, JSON.stringify(bodyOf(error)))
     },

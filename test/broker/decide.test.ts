@@ -17,7 +17,7 @@ function rooms(parts: Partial<DecisionRooms> = {}) {
     authenticate: async () => ({
       service: 'scheduling',
       method: 'client_secret_basic',
-      provesFor: 0,
+      proves: null,
     }),
     recognised: () => {},
     claimedId: () => 'scheduling',

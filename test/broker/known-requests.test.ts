@@ -4,16 +4,19 @@ import type { KnownRequest } from '../../broker/issue-token.ts'
 import { openKnownRequests } from '../../broker/known-requests.ts'
 import { movedClock } from '../support/clock.ts'
 
-const FOREVER = Number.POSITIVE_INFINITY
+const FOREVER = null
 
 function memory(most?: number) {
   const clock = movedClock()
   let policy = { generation: 'first' } as Policy
   const known = openKnownRequests(clock.clock, () => policy, most)
-  const granted = (provesFor: number, under = policy): KnownRequest => ({
+  const granted = (life: number | null, under = policy): KnownRequest => ({
     ...{ policy: under, claimed: 'scheduling', asked: null, minimumTtl: 0 },
-    caller: { service: 'scheduling', method: 'client_secret_basic', provesFor },
-    authorised: {} as KnownRequest['authorised'],
+    caller: {
+      ...{ service: 'scheduling', method: 'workload_jwt' },
+      proves: life === null ? null : { since: clock.clock(), for: life },
+    },
+    authorised: { grant: { upstream: {} }, scopes: [], tolerated: null } as never,
   })
   const take = (next: string): void => {
     policy = { generation: next } as Policy
@@ -62,8 +65,24 @@ describe('nothing is known any more', () => {
   })
 })
 
-test('what counts once is never known', () => {
-  const { remember, recall, granted } = memory()
-  remember('one', granted(0))
+test.each([
+  ['what counts once', 0],
+  ['a token that ran out while its request waited for the EHR', 5000],
+])('%s is never known', (_, life) => {
+  const { remember, recall, granted, clock } = memory()
+  const request = granted(life)
+  clock.advance(5)
+  remember('one', request)
+  clock.advance(-5)
   expect(recall('one')).toBeUndefined()
+})
+
+test('nothing of the request is kept with it', () => {
+  const { remember, recall, granted } = memory()
+  const request = granted(FOREVER)
+  remember('one', { ...request, asked: { audience: 'x' } as never })
+  const known = recall('one')
+  expect(known).toEqual({ ...request, asked: { audience: 'x' } })
+  expect(known?.caller).not.toBe(request.caller)
+  expect(known?.policy).toBe(request.policy)
 })

@@ -16,7 +16,7 @@ function redeem(form: Record<string, string>, known = 'CODE') {
     authenticate: async () => ({
       service: 'scheduling',
       method: 'client_secret_post',
-      provesFor: 0,
+      proves: null,
     }),
     recognised: () => {},
     ...{ claimedId: () => null, admit: () => () => {}, clock: movedClock().clock },

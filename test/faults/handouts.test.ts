@@ -121,7 +121,7 @@ const MUTANTS: Record<string, Mutant> = {
   },
   'whoever says a name is believed': ({ claimedId }) => ({
     authenticate: async presented => ({
-      ...{ service: claimedId(presented) ?? '', method: 'client_secret_basic', provesFor: 0 },
+      ...{ service: claimedId(presented) ?? '', method: 'client_secret_basic', proves: null },
     }),
   }),
   'upstreams that are switched off are not there': ({ authorise }) => ({

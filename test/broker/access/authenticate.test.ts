@@ -53,7 +53,7 @@ describe('a service authenticates', () => {
     ],
   ])('%s', async (_, presented, method) => {
     await expect(authenticate(presented, access)).resolves.toEqual({
-      ...{ service: 'billing', method, provesFor: Number.POSITIVE_INFINITY },
+      ...{ service: 'billing', method, proves: null },
     })
   })
 })

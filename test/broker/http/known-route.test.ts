@@ -196,6 +196,20 @@ describe('however it comes', () => {
     expect(JSON.parse(replies[1]?.body ?? '').code).toBe('auth_methods_several')
   })
 
+  test('an empty Authorization header is not none', async () => {
+    const { port } = await listening()
+    const body = `${FORM}&client_id=scheduling&client_secret=${SECRET}`
+    const ask = (...lines: string[]) =>
+      over(
+        port,
+        ['POST /oauth2/token HTTP/1.1', 'host: x', `content-type: ${TYPE}`, ...lines]
+          .concat(`content-length: ${body.length}`, '', body)
+          .join('\r\n'),
+      )
+    const replies = [...(await ask()), ...(await ask()), ...(await ask('authorization: '))]
+    expect(replies.map(({ status }) => status)).toEqual([200, 200, 400])
+  })
+
   test('several on one connection are each answered, in their order', async () => {
     const { port, world } = await listening()
     await over(port, request())
