@@ -1,4 +1,5 @@
 import { type Document, isScalar, LineCounter, parseDocument, visit } from 'yaml'
+import { shown } from '../keys-pipeline/errors.ts'
 import type { Complaint } from './config-rules.ts'
 
 /** A complaint about one of the config's files. */
@@ -47,7 +48,9 @@ function twiceNamed(document: Document.Parsed, lines: LineCounter): string[] {
         const name = isScalar(key) ? key.value : key
         if (names.has(name)) {
           const { line } = lines.linePos(isScalar(key) ? (key.range?.[0] ?? 0) : 0)
-          messages.push(`has a name twice in one place: ${shown(name)} on line ${line}`)
+          messages.push(
+            `has a name twice in one place: ${shown(String(name).slice(0, 100))} on line ${line}`,
+          )
         }
         names.add(name)
       }
@@ -55,8 +58,6 @@ function twiceNamed(document: Document.Parsed, lines: LineCounter): string[] {
   })
   return messages
 }
-
-const shown = (name: unknown): string => JSON.stringify(String(name).slice(0, 100))
 
 /** What a compiled schema gives. */
 interface Form {
