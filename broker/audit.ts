@@ -156,8 +156,8 @@ function recordOf(line: string): AuditRecord[] {
  * The audit file, 0600, only ever appended to. A line that a crash cut short is ended, so that the next one is whole.
  *
  * Without `sync` a write only copies into memory of the system's, and is done where we stand: handed to another thread,
- * each would cost a third of a hand-out, since requests then wait through turns of the event loop and outlive the young
- * generation. A disk that hangs holds up hand-outs either way; so it holds up the rest too. What waits for the disk is
+ * each is two turns of the event loop, through which the requests of a batch wait and outlive the young generation
+ * (measured: between nothing and a third of a hand-out, by how busy the machine is). A disk that hangs holds up hand-outs either way; so it holds up the rest too. What waits for the disk is
  * another thread's.
  */
 export function openAuditFile(path: string, { sync }: { sync: boolean }): Audit {
