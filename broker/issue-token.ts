@@ -46,7 +46,7 @@ export interface Rooms extends DecisionRooms {
   refuseExcess: (grant: Grant, granted: string) => Tolerated
   /** Told of each request that was granted, so that it need not be read when it comes again. */
   remember: (digest: string, known: KnownRequest) => void
-  /** Undefined of a request that is not known, or not any more. */
+  /** Undefined where it is not known, or not any more: another policy is in force, or the credential proves nothing now. */
   recall: (digest: string) => KnownRequest | undefined
 }
 

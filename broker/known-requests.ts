@@ -1,18 +1,13 @@
 import type { Policy } from './access/policy.ts'
 import { type Clock, isOver } from './clock.ts'
-import type { KnownRequest } from './issue-token.ts'
-
-/** Token requests that were granted, by the SHA-256 of all that they were granted for: no secret is kept. */
-export interface KnownRequests {
-  /** Undefined where it is not known, or not any more: another policy is in force, or the credential proves nothing now. */
-  recall: (digest: string) => KnownRequest | undefined
-  remember: (digest: string, known: KnownRequest) => void
-}
+import type { KnownRequest, Rooms } from './issue-token.ts'
 
 /** Requests. A hundred services with five hundred upstreams each; of more, the least recently used are read anew. */
 const MOST = 50_000
 
 /**
+ * Token requests that were granted, by the SHA-256 of all that they were granted for: no secret is kept.
+ *
  * What a secret proves, and what policy says to the same question, is the same for the same bytes as long as the config
  * stands; so it is found out once. What changes meanwhile is not remembered: limits, the token, its life, the record.
  */
@@ -20,7 +15,7 @@ export function openKnownRequests(
   clock: Clock,
   policy: () => Policy,
   most: number = MOST,
-): KnownRequests {
+): Pick<Rooms, 'recall' | 'remember'> {
   const requests = new Map<string, KnownRequest>()
   let of: Policy | null = null
   const current = (): typeof requests => {
