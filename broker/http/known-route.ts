@@ -61,8 +61,7 @@ export function answerKnown(app: FastifyInstance, route: KnownRoute): Ahead {
       const known = rooms.recall(digest)
       if (known !== undefined) {
         const repeated = { id: route.newId(), address: addressOf(request.socket), known }
-        const began = rooms.clock().monotonic
-        return tell(repeated, { request, response, began }, telling)
+        return tell(repeated, { request, response }, telling)
       }
       ahead.set(request, { body, digest })
       app.routing(request, response)
@@ -109,15 +108,14 @@ interface Telling extends KnownRoute {
 interface Coming {
   request: IncomingMessage
   response: ServerResponse
-  /** By the monotonic clock. */
-  began: number
 }
 
 function tell(
   repeated: RepeatedRequest,
-  { request, response, began }: Coming,
+  { request, response }: Coming,
   { rooms, around, stopping, handedOut, textOf, log }: Telling,
 ): void {
+  const began = rooms.clock().monotonic
   const reply = (status: number, headers: Headers, text: string): void => {
     const bytes = Buffer.byteLength(text)
     response.writeHead(status, { ...headers, 'content-type': JSON_TYPE, 'content-length': bytes })
