@@ -4,7 +4,7 @@ import { openReplica, type Replica } from '../../../broker/keys/replica.ts'
 import { openState } from '../../../broker/keys/state-keeper.ts'
 import { sealWith } from '../../../broker/tokens/sealed.ts'
 import { chanceFrom } from '../../support/chance.ts'
-import { type Counts, countIn, noCounts } from './counts.ts'
+import { type Counts, countCommand, noCounts } from './counts.ts'
 import { simulatedStore } from './store.ts'
 import { virtualTime } from './time.ts'
 
@@ -21,11 +21,7 @@ export async function boardsOf(processes: number, ticks: number, seed: number): 
   const counts = noCounts(time.now())
   const store = simulatedStore({
     ...{ time, roundTrip: ROUND_TRIP },
-    onCommand: (command, bytes) => {
-      counts.commands[command]++
-      counts.bytes += bytes
-      countIn(counts.commandsAt, time.now())
-    },
+    onCommand: (command, bytes) => countCommand(counts, command, bytes, time.now()),
   })
   const seal = sealWith([randomBytes(32)], () => randomBytes(12))
   const thumbprint = randomBytes(32).toString('base64url')

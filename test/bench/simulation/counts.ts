@@ -43,6 +43,18 @@ export function countIn(counts: Map<number, number>, moment: number): void {
   counts.set(second, (counts.get(second) ?? 0) + 1)
 }
 
+/** A round trip to the store, with so many bytes of values. */
+export function countCommand(
+  counts: Counts,
+  command: Command,
+  bytes: number,
+  moment: number,
+): void {
+  counts.commands[command]++
+  counts.bytes += bytes
+  countIn(counts.commandsAt, moment)
+}
+
 /** The most in one second. */
 export const peakOf = (counts: ReadonlyMap<number, number>): number =>
   Math.max(0, ...counts.values())

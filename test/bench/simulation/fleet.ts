@@ -8,7 +8,7 @@ import type { Upstream } from '../../../broker/upstream/upstream.ts'
 import { chanceFrom } from '../../support/chance.ts'
 import { upstream } from '../../support/upstream.ts'
 import { type Broker, openBroker } from './broker.ts'
-import { type Call, type Counts, countIn, noCounts } from './counts.ts'
+import { type Call, type Counts, countCommand, countIn, noCounts } from './counts.ts'
 import { type SimulatedStore, simulatedStore } from './store.ts'
 import { type VirtualTime, virtualTime } from './time.ts'
 
@@ -79,11 +79,7 @@ export function openFleet(settings: FleetSettings): Fleet {
   let [brokers, owners, tokens] = [0, 0, 0]
   const store = simulatedStore({
     ...{ time, roundTrip: ROUND_TRIP },
-    onCommand: (command, bytes) => {
-      counts.commands[command]++
-      counts.bytes += bytes
-      countIn(counts.commandsAt, time.now())
-    },
+    onCommand: (command, bytes) => countCommand(counts, command, bytes, time.now()),
   })
   const filler = 'x'.repeat(tokenLength)
   const call = async (broker: number, key: Key, isLost: () => boolean): Promise<UpstreamToken> => {
