@@ -32,6 +32,8 @@ export interface KeyWork {
   tick: () => Promise<void>
   orders: Orders
   overview: () => KeyOverview[]
+  /** The same, after the other brokers were heard. */
+  latest: () => Promise<KeyOverview[]>
   /** Ends what is under way. */
   close: () => Promise<void>
 }
@@ -49,17 +51,22 @@ export function openKeyWork(ports: Ports): KeyWork {
       config().keys.get(environment) ?? { folder: null, standbyFolder: null, passphrase: null },
     publisher,
   })
+  const overview = () =>
+    overviewOf(environments(), {
+      ...controller,
+      ...{ says: code => ERRORS[code].says, every: rules().every },
+    })
   return {
     tick: async () => {
       await Promise.all([...environments()].map(([name, keys]) => consult(name, keys)))
       await controller.tick()
     },
     orders: openOrders({ log, newId, environments, rules, hurry: controller.hurry }),
-    overview: () =>
-      overviewOf(environments(), {
-        ...controller,
-        ...{ says: code => ERRORS[code].says, every: rules().every },
-      }),
+    overview,
+    latest: async () => {
+      await Promise.all([...environments().values()].map(each => each.heed()))
+      return overview()
+    },
     close: publishers.close,
   }
 }

@@ -11,7 +11,8 @@ import { logError, NO_STORE } from './reply.ts'
 
 export interface KeyRoutes {
   orders: Orders
-  overview: () => KeyOverview[]
+  /** As it is now: whoever waits for what another broker says asks again and again. */
+  latest: () => Promise<KeyOverview[]>
   /** Rejected: `audit_failed`. */
   record: (order: KeyOrder) => Promise<void>
 }
@@ -27,9 +28,11 @@ const ReleaseOrder = Type.Object({ kid: Name }, closed)
 
 /** What an operator may see of keys and order about them. Refused: what taking an order and carrying it out refuse. */
 export const keyRoutes: FastifyPluginCallback<KeyRoutes> = (scope, rooms, done) => {
-  const { orders, overview } = rooms
+  const { orders, latest } = rooms
   const take = takeOrders(scope, MOST_BYTES)
-  scope.get('/keys', async (_, reply) => reply.headers(NO_STORE).send({ environments: overview() }))
+  scope.get('/keys', async (_, reply) =>
+    reply.headers(NO_STORE).send({ environments: await latest() }),
+  )
   const order = <T extends TSchema>(
     action: KeyOrder['action'],
     schema: T,

@@ -69,7 +69,7 @@ export const NO_FHIR: FhirRoutes = {
 
 /** A broker about whose keys nothing is to be said. */
 export const NO_KEYS: KeyRoutes = {
-  overview: () => [],
+  latest: async () => [],
   record: async () => {},
   orders: {
     rotate: async () => [],
