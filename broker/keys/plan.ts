@@ -1,7 +1,7 @@
 import type { Alg } from '../../keys-pipeline/algorithms.ts'
 import { type KeyFacts, NO_RECORD } from './key-facts.ts'
 import { type HoldReason, holdsOn, type Ledger } from './retirement.ts'
-import { type Choice, isNewer, type Situation } from './rotation.ts'
+import { type Choice, isGuess, isNewer, type Situation } from './rotation.ts'
 import { isLive, type Watched, wasLive } from './sightings.ts'
 import type { Rotation } from './state.ts'
 
@@ -90,11 +90,16 @@ const isNeeded = (key: KeyFacts, { situation, choices, ledger }: Plan): boolean 
 const hasGone = ({ thumbprint }: KeyFacts, watched: Watched): boolean =>
   wasLive(watched, thumbprint) && !isLive(watched, thumbprint)
 
-/** It signs for nobody, and something newer of its line does, or it was revoked. */
+/** It signs for nobody, and something newer of its line does that is no guess, or it was revoked. */
 function isReplaced(key: KeyFacts, { choices }: Plan): boolean {
-  const signing = [...choices.values()].flatMap(choice => (choice ? [choice.key] : []))
-  if (signing.some(({ thumbprint }) => thumbprint === key.thumbprint)) return false
-  return key.revokedAt !== null || signing.some(each => each.alg === key.alg && isNewer(each, key))
+  const signing = [...choices.values()].filter(choice => choice !== null)
+  if (signing.some(each => each.key.thumbprint === key.thumbprint)) return false
+  return (
+    key.revokedAt !== null ||
+    signing.some(
+      choice => !isGuess(choice) && choice.key.alg === key.alg && isNewer(choice.key, key),
+    )
+  )
 }
 
 /** A rotation ends when its key was live and no older key of its line is. */

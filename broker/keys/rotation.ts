@@ -31,6 +31,10 @@ export type Because =
   /** None is known to be live. */
   | 'unseen'
 
+/** Nothing proves that the key is taken. */
+export const isGuess = ({ because }: Choice): boolean =>
+  because === 'unproven' || because === 'unseen'
+
 export interface Choice {
   key: KeyFacts
   because: Because
@@ -40,7 +44,8 @@ export interface Choice {
  * Which key signs for each upstream; null where there is none. Among the keys of its algorithm whose private half is
  * here and that were not revoked, the newest that is proven, when its wave has come; while there is a proven key no
  * other signs, and while there is one that was not released none that was. What is in use stays until a newer one is proven; where the set was seen without it, until any is: that
- * it is gone from the set is no reason to stop, and a good one to sign with what is there.
+ * it is gone from the set is no reason to stop, and a good one to sign with what is there. Where none is proven, what the
+ * upstream has refused twice gives way to another of which as much is known.
  *
  * @see design §6
  */
@@ -79,7 +84,12 @@ export function chooseFor(
   const isKept = isTaken && !wasSeenGone(inUse, situation)
   if (newest === null) {
     if (isKept) return choice(inUse, 'in_use')
-    return oldestLive(signers, situation) ?? unseen(signers, isTaken ? inUse : null)
+    const others = signers.filter(({ thumbprint }) => thumbprint !== record.fallback?.from)
+    return (
+      oldestLive(others, situation) ??
+      oldestLive(signers, situation) ??
+      unseen(others.length > 0 ? others : signers, isTaken ? inUse : null)
+    )
   }
   const isHeld = inUse !== null && (proven.includes(inUse) || isKept)
   // What is newer than any that is proven stays.

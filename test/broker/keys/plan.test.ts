@@ -24,6 +24,13 @@ function steps(parts: Partial<Situation>, plan: Partial<Plan> = {}): string[] {
 
 const of = (record: ReturnType<typeof accepted>) => new Map([['h', record]])
 
+/** It was live, and the last round found a set without it. */
+const GONE = { liveSince: null, lastPresent: 1, lastAbsent: NOW }
+const withoutOld: Situation['watched'] = {
+  ...seen({ new: 90 }),
+  sightings: { ...seen({ new: 90 }).sightings, old: GONE },
+}
+
 describe('what is to be done', () => {
   test.each<[string, string[], Partial<Situation>, Partial<Plan>?]>([
     [
@@ -64,15 +71,19 @@ describe('what is to be done', () => {
     [
       'and put away when it is gone',
       ['archive old'],
+      { watched: withoutOld, records: of(accepted({ new: 1, old: 9 })) },
+    ],
+    [
+      'not while what signs in its place is a guess: an old copy of the set may be what has it not',
+      [],
       {
-        watched: {
-          ...seen({ new: 90 }),
-          sightings: {
-            ...seen({ new: 90 }).sightings,
-            old: { liveSince: null, lastPresent: 1, lastAbsent: NOW },
-          },
-        },
-        records: of(accepted({ new: 1, old: 9 })),
+        watched: { ...withoutOld, sightings: { old: GONE } },
+        records: of(
+          accepted(
+            { older: 9 },
+            { inUse: 'old', fallback: { from: 'old', until: NOW + HOUR, delay: HOUR } },
+          ),
+        ),
       },
     ],
     [

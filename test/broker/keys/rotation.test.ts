@@ -158,6 +158,27 @@ describe('a hospital that does not take the newer key', () => {
   })
 })
 
+describe('where no key is proven, one that the hospital has refused twice', () => {
+  const fallback = { from: 'old', until: NOW - HOUR, delay: HOUR }
+  test.each<[string, Partial<Situation>, [string, Because]]>([
+    [
+      'gives way to another that is live',
+      { watched: seen({ old: 0.2, new: 0.1 }) },
+      ['new', 'unproven'],
+    ],
+    ['gives way to another where none is seen', { watched: NOTHING_SEEN }, ['new', 'unseen']],
+    ['goes before one that is not live', { watched: seen({ old: 0.2 }) }, ['old', 'unproven']],
+    [
+      'signs on where it is the only one',
+      { keys: [OLD, { ...NEW, revokedAt: NOW }], watched: NOTHING_SEEN },
+      ['old', 'unseen'],
+    ],
+  ])('%s', (_, parts, expected) => {
+    const records = of(accepted({ gone: 9 }, { inUse: 'old', fallback }))
+    expect(chosen({ keys: [OLD, NEW], records, ...parts })).toEqual(expected)
+  })
+})
+
 test('a hospital that has loaded a key by hand is signed for with that one alone', () => {
   const upstreams = [hospital('h', { pinned: ['old'] })]
   expect(chosen({ keys: [OLD, NEW], watched: both, upstreams })).toEqual(['old', 'pinned'])

@@ -1,7 +1,12 @@
-import type { KeyFacts } from '../../../../broker/keys/key-facts.ts'
+import { type KeyFacts, NO_RECORD } from '../../../../broker/keys/key-facts.ts'
 import { type Plan, planSteps } from '../../../../broker/keys/plan.ts'
 import { afterAttempt, lastAccepted } from '../../../../broker/keys/records.ts'
-import { type Choice, chooseSigners, type Situation } from '../../../../broker/keys/rotation.ts'
+import {
+  type Choice,
+  chooseSigners,
+  isGuess,
+  type Situation,
+} from '../../../../broker/keys/rotation.ts'
 import { afterRound, NOTHING_SEEN, type Watched } from '../../../../broker/keys/sightings.ts'
 import { BRAIN, type Brain } from './brain.ts'
 
@@ -113,6 +118,12 @@ export const MUTANTS: Readonly<Record<string, Brain>> = {
   }),
   'there is no fallback': mutant({
     learn: (record, attempt) => ({ ...afterAttempt(record, attempt), fallback: null }),
+  }),
+  'what was refused is guessed again': choosing((choice, id, situation) => {
+    if (choice === null || !isGuess(choice)) return choice
+    const record = situation.records.get(id) ?? NO_RECORD
+    const records = new Map(situation.records).set(id, { ...record, fallback: null })
+    return chooseSigners({ ...situation, records }).get(id) ?? null
   }),
   '29 hours beat the fallback': planning(plan => ({
     ...plan,

@@ -106,10 +106,11 @@ export class Replica {
   }
 
   /** The key that it signs with; null where there is none. */
-  sign(upstream: string): string | null {
-    const key = this.choices().get(upstream)?.key.thumbprint ?? null
-    if (key !== null) this.lastSigned = { ...this.lastSigned, [key]: this.#events.now }
-    return key
+  sign(upstream: string): Choice | null {
+    const choice = this.choices().get(upstream) ?? null
+    if (choice !== null)
+      this.lastSigned = { ...this.lastSigned, [choice.key.thumbprint]: this.#events.now }
+    return choice
   }
 
   learn(upstream: string, thumbprint: string, outcome: ReturnType<Hospital['judge']>): void {

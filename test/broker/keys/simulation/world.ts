@@ -1,10 +1,12 @@
 import type { KeyFacts, UpstreamFacts } from '../../../../broker/keys/key-facts.ts'
 import { openRotations, type Step } from '../../../../broker/keys/plan.ts'
+import { isGuess } from '../../../../broker/keys/rotation.ts'
 import type { Rotation } from '../../../../broker/keys/state.ts'
 import { type Chance, chanceFrom } from '../../../support/chance.ts'
 import { BRAIN, type Brain } from './brain.ts'
 import { DAY, type Drawn, drawWorld, inHaste } from './draw.ts'
 import { Events } from './events.ts'
+import { Guesses } from './guesses.ts'
 import { Hospital } from './hospital.ts'
 import { HOUR, MINUTE, Publication } from './publication.ts'
 import { Replica } from './replica.ts'
@@ -31,6 +33,8 @@ const BEGIN = 1_700_000_000_000
 const LONGEST = 8 * DAY
 /** One world in so many. */
 const HASTE = 17
+/** Of one key in a row that an emergency excuses. */
+const GUESSES = 2
 /** A rotation whose deployments succeed ends within so many. */
 const MOST_DAYS = 4
 
@@ -53,6 +57,7 @@ class World {
   readonly #proposed = new Set<string>()
   readonly #open = new Set<string>()
   readonly #revoked = new Set<string>()
+  readonly #guesses = new Guesses(this.#events)
   #commit: ReadonlySet<string>
 
   constructor(seed: number, brain: Brain) {
@@ -131,11 +136,12 @@ class World {
   /** Three attempts at most, as the broker makes them: the third only with another key. */
   #request(replica: Replica, hospital: Hospital, attempt = 1, before = ''): void {
     if (attempt === 1) this.#outcome.requests++
-    const tried = replica.sign(hospital.kind.id)
-    if (tried === null) {
+    const choice = replica.sign(hospital.kind.id)
+    if (choice === null) {
       this.#noKey(replica, hospital)
       return
     }
+    const tried = choice.key.thumbprint
     if (attempt === 3 && tried === before) {
       this.#gaveUp(replica, hospital)
       return
@@ -144,11 +150,12 @@ class World {
       this.#complain('revoked_key', hospital, tried)
     // An assertion may be used for minutes after it was signed.
     const { starts } = replica
+    const guess = isGuess(choice) ? this.#guesses.of(replica, hospital, tried) : null
     this.#events.after(this.#delay(), () => {
       const outcome = hospital.judge(tried)
       const isHeard = replica.starts === starts
       if (isHeard) replica.learn(hospital.kind.id, tried, outcome)
-      if (outcome === 'unknown_key') this.#refused(replica, hospital, tried)
+      if (outcome === 'unknown_key') this.#refused(replica, hospital, tried, guess?.refused() ?? 0)
       if (!isHeard) return
       if (outcome === 'accepted' || outcome === 'silent') return
       if (attempt < 3) this.#request(replica, hospital, attempt + 1, tried)
@@ -186,7 +193,8 @@ class World {
       this.#complain('no_key', hospital, '')
   }
 
-  #refused(replica: Replica, hospital: Hospital, key: string): void {
+  /** `guesses`: how often in a row it was taken though nothing proved it, and refused; nought where something did. */
+  #refused(replica: Replica, hospital: Hospital, key: string, guesses: number): void {
     if (hospital.pinned !== null && hospital.kind.isStubborn) return
     const others = replica.keys.filter(
       each =>
@@ -200,7 +208,9 @@ class World {
     const isUnavoidable =
       this.#revoked.has(key) ||
       isGoing ||
-      (this.#hasEmergency && !others.some(({ thumbprint }) => hospital.knows(thumbprint)))
+      (this.#hasEmergency && !others.some(({ thumbprint }) => hospital.knows(thumbprint))) ||
+      // Of which key it knows when nothing is proven, nobody can say; each has its turn.
+      (this.#hasEmergency && guesses > 0 && guesses <= GUESSES)
     if (isUnavoidable) this.#outcome.unavoidable++
     else this.#complain('refused', hospital, key)
   }
