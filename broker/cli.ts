@@ -5,9 +5,9 @@ import process from 'node:process'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Command, CommanderError } from 'commander'
 import { asciiJson, outlive, registerCommands } from '../keys-pipeline/front.ts'
+import { keepCompiled } from '../keys-pipeline/keep-compiled.ts'
 import { COMMANDS } from './commands/table.ts'
 import { type Terminal, told } from './commands/terminal.ts'
-import { ConfigError } from './config.ts'
 import { BrokerError } from './errors.ts'
 
 for (const stream of [process.stdout, process.stderr]) stream.on('error', outlive)
@@ -46,11 +46,12 @@ const program = new Command('broker')
   )
 
 /** What could not be done to whoever asked; anything else is a bug and keeps its stack. */
-function exitStatus(error: unknown): number {
+async function exitStatus(error: unknown): Promise<number> {
   if (error instanceof CommanderError) {
     if (error.code === 'usage') note(error.message)
     return error.exitCode === 0 ? 0 : 2
   }
+  const { ConfigError } = await import('./config.ts')
   if (error instanceof ConfigError) note(error.message)
   else if (error instanceof BrokerError && error.code !== 'internal')
     note(told(error, terminal.show))
@@ -58,9 +59,10 @@ function exitStatus(error: unknown): number {
   return 1
 }
 
+keepCompiled()
 try {
   await registerCommands(COMMANDS, program, terminal, process.argv.slice(2))
   await program.parseAsync()
 } catch (error) {
-  process.exitCode = exitStatus(error)
+  process.exitCode = await exitStatus(error)
 }

@@ -4,21 +4,29 @@ import process from 'node:process'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { FastifyInstance } from 'fastify'
-import { type Logger, pino } from 'pino'
-import { buildApp } from './app.ts'
-import { type Audit, openAuditFile } from './audit.ts'
-import { systemClock } from './clock.ts'
-import { type Config, ConfigError, readConfigWith } from './config.ts'
+import type { Logger } from 'pino'
+import { keepCompiled } from '../keys-pipeline/keep-compiled.ts'
+import type { Audit } from './audit.ts'
+import type { Config } from './config.ts'
 import type { Complaint } from './config-rules.ts'
-import { fingerprintOf } from './fingerprint.ts'
 import type { StateFolder } from './keys/state-file.ts'
-import { storeFaults } from './launch-work.ts'
-import { frozenFaults, openReload } from './reload.ts'
-import { startSchedule } from './schedule.ts'
-import { claimState, loadSigners, type Signers } from './signers.ts'
-import { NO_TRACES, openTraces } from './traces.ts'
-import { clearSocket } from './unix-socket.ts'
+import type { Signers } from './signers.ts'
 import type { WebProxy } from './upstream/connections.ts'
+
+// What is imported above is compiled anew at each start, what is imported below once.
+keepCompiled()
+const { pino } = await import('pino')
+const { buildApp } = await import('./app.ts')
+const { openAuditFile } = await import('./audit.ts')
+const { systemClock } = await import('./clock.ts')
+const { ConfigError, readConfigWith } = await import('./config.ts')
+const { fingerprintOf } = await import('./fingerprint.ts')
+const { storeFaults } = await import('./launch-work.ts')
+const { frozenFaults, openReload } = await import('./reload.ts')
+const { startSchedule } = await import('./schedule.ts')
+const { claimState, loadSigners } = await import('./signers.ts')
+const { NO_TRACES, openTraces } = await import('./traces.ts')
+const { clearSocket } = await import('./unix-socket.ts')
 
 /** EX_CONFIG of sysexits.h: a supervisor should not start it again before somebody mends the config. */
 const EX_CONFIG = 78

@@ -6,6 +6,7 @@ import { COMMANDS } from './commands/table.ts'
 import type { Terminal } from './commands/terminal.ts'
 import { PipelineError } from './errors.ts'
 import { asciiJson, outlive, registerCommands } from './front.ts'
+import { keepCompiled } from './keep-compiled.ts'
 import { annotation, findingsReport, noticeAnnotation } from './report.ts'
 
 for (const stream of [process.stdout, process.stderr]) stream.on('error', outlive)
@@ -84,6 +85,7 @@ function exitStatus(error: unknown): number {
   return 1
 }
 
+keepCompiled()
 try {
   await registerCommands(COMMANDS, program, terminal, process.argv.slice(2))
   await program.parseAsync()

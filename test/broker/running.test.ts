@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -29,7 +30,7 @@ import { loadSigners } from '../../broker/signers.ts'
 import type { Status } from '../../broker/status.ts'
 import { makeAuthority } from '../support/certificates.ts'
 import { rsa } from '../support/keys.ts'
-import { freePort, PROJECT, start } from '../support/processes.ts'
+import { freePort, PROJECT, run, start } from '../support/processes.ts'
 
 const read = (file: string): string => readFileSync(join(PROJECT, file), 'utf8')
 const isRoot = process.getuid?.() === 0
@@ -84,6 +85,14 @@ describe('the Dockerfile', () => {
     expect(JSON.parse(read('package.json')).engines.node).toBe('>=24')
   })
 
+  test('keeps compiled code where the packages are', () => {
+    const kept = file.getENVs().flatMap(each => each.getProperties())
+    expect(kept.map(each => [each.getName(), each.getValue()])).toContainEqual([
+      'NODE_COMPILE_CACHE',
+      '/opt/lockstep/node_modules/.cache/compiled',
+    ])
+  })
+
   test('what it copies is let through by .dockerignore, and no key is', () => {
     const sources = file
       .getCOPYs()
@@ -105,6 +114,12 @@ describe('the Dockerfile', () => {
       cpSync(join(PROJECT, each), join(image, each), { recursive: true })
     rmSync(join(image, 'keys-pipeline', 'keys'), { recursive: true })
     execFileSync('npm', ['ci', '--omit=dev', '--omit=optional', '--prefer-offline'], { cwd: image })
+    const NODE_COMPILE_CACHE = join(image, 'node_modules', '.cache', 'compiled')
+    const help = await run(join(image, 'broker', 'main.ts'), ['--help'], {
+      env: { NODE_COMPILE_CACHE },
+    })
+    expect(help.code).toBe(0)
+    const compiled = readdirSync(NODE_COMPILE_CACHE, { recursive: true })
     execFileSync('chmod', ['-R', 'a-w,a+rX', image])
     const port = await freePort()
     const config = writeConfig(folder, port, await freePort())
@@ -115,12 +130,14 @@ describe('the Dockerfile', () => {
     const broker = await start(join(image, 'broker', 'main.ts'), ['--config', config], /ready/, {
       cwd: image,
       ...(isRoot && { uid: UID }),
-      env: { NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem') },
+      env: { NODE_COMPILE_CACHE, NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem') },
     })
     const status = (await askDaemon(readConfig(config).admin, '/status')) as Status
     expect(status.upstreams.map(each => each.kid === null)).toEqual([false])
     expect((await broker.stop()).code).toBe(0)
     expect(broker.output()).not.toContain('EROFS')
+    expect(compiled.length).toBeGreaterThan(500)
+    expect(readdirSync(NODE_COMPILE_CACHE, { recursive: true })).toEqual(compiled)
   })
 })
 

@@ -68,6 +68,7 @@ const HATCH = [
   'github/pulls',
   'github/record',
   'front',
+  'keep-compiled',
   'html',
 ].map(name => `keys-pipeline/${name}.ts`)
 const ROOMS = [

@@ -1,8 +1,10 @@
 /**
  * Loaded with `node --import` into a broker: its wall clock is off by WALL_BY milliseconds, then by what its parent last
- * said (`{ wallBy }`). Each message is answered with the bytes of the heap that are in use once its garbage is gone.
+ * said (`{ wallBy }`). Each message is answered with the bytes of the heap that are in use once its garbage is gone, without
+ * compiled code: what is compiled late, since its fault comes late, is not what leaks.
  */
 import process from 'node:process'
+import { getHeapCodeStatistics } from 'node:v8'
 
 const { now } = Date
 let by = Number(process.env['WALL_BY'])
@@ -18,7 +20,9 @@ process.on('message', ({ wallBy }: { wallBy?: number }) => {
   by = wallBy ?? by
   globalThis.gc?.()
   const { heapUsed, external } = process.memoryUsage()
-  process.send?.({ heap: heapUsed + external })
+  const { code_and_metadata_size: code, bytecode_and_metadata_size: bytecode } =
+    getHeapCodeStatistics()
+  process.send?.({ heap: heapUsed + external - code - bytecode })
 })
 // It does not outlive who asked for it.
 process.once('disconnect', () => process.exit(1))
