@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { Policy } from './access/policy.ts'
 import { type Clock, isOver } from './clock.ts'
 import type { KnownRequest, Rooms } from './issue-token.ts'
@@ -16,7 +17,7 @@ export function openKnownRequests(
   policy: () => Policy,
   most: number = MOST,
 ): Pick<Rooms, 'recall' | 'remember'> {
-  const requests = new Map<string, KnownRequest>()
+  const requests = new LRUCache<string, KnownRequest>({ max: most })
   let of: Policy | null = null
   const current = (): typeof requests => {
     if (of !== policy()) requests.clear()
@@ -33,19 +34,12 @@ export function openKnownRequests(
         requests.delete(digest)
         return undefined
       }
-      // Which was used last tells nothing while there is room.
-      if (requests.size > most / 2) {
-        requests.delete(digest)
-        requests.set(digest, known)
-      }
       return known
     },
     remember: (digest, known) => {
       // Granted under a config that was replaced while it waited for the EHR, or until its credential ran out.
       if (known.policy !== policy() || provesNothing(known)) return
       current().set(digest, detached(known))
-      const [oldest] = requests.size > most ? requests.keys() : []
-      if (oldest !== undefined) requests.delete(oldest)
     },
   }
 }

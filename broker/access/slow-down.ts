@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { type Clock, type Instant, remaining } from '../clock.ts'
 import { BrokerError } from '../errors.ts'
 
@@ -30,16 +31,13 @@ export function openSlowDown(
   clock: Clock,
   wait: (milliseconds: number) => Promise<void>,
 ): SlowDown {
-  const failures = new Map<string, { count: number; at: Instant }>()
+  const failures = new LRUCache<string, { count: number; at: Instant }>({ max: MOST_PAIRS })
   let waiting = 0
   const count = (name: string): number => {
-    const before = failures.get(name)
+    const before = failures.peek(name)
     const isForgiven = !before || remaining(before.at, FORGIVEN_AFTER, clock()) <= 0
     const failed = { count: (isForgiven ? 0 : before.count) + 1, at: clock() }
-    failures.delete(name)
     failures.set(name, failed)
-    const [oldest] = failures.size > MOST_PAIRS ? failures.keys() : []
-    if (oldest !== undefined) failures.delete(oldest)
     return failed.count
   }
   const forgive = (pair: Pair): void => {

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { Clock } from '../clock.ts'
 
 /** How often something may happen: at a steady rate, and a few times at once. */
@@ -17,17 +18,14 @@ interface Bucket {
 
 /** A bucket per key, full at first. Of more than `most` keys the one that was used longest ago is forgotten. */
 export function openBuckets(clock: Clock, most: number): Take {
-  const buckets = new Map<string, Bucket>()
+  const buckets = new LRUCache<string, Bucket>({ max: most })
   return (key, { perMinute, burst }) => {
     const now = clock().monotonic
     const perToken = 60_000 / perMinute
     const bucket = buckets.get(key)
     const held = bucket ? Math.min(burst, bucket.left + (now - bucket.at) / perToken) : burst
     const taken = held >= 1
-    buckets.delete(key)
     buckets.set(key, { left: taken ? held - 1 : held, at: now })
-    const [oldest] = buckets.size > most ? buckets.keys() : []
-    if (oldest !== undefined) buckets.delete(oldest)
     return taken ? 0 : (1 - held) * perToken
   }
 }

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { type Clock, type Instant, isOver, remaining, type Span } from '../clock.ts'
 import type { BrokerError } from '../errors.ts'
 import type { UpstreamToken } from '../upstream/exchange.ts'
@@ -65,49 +66,49 @@ export interface TokenCache {
 const MOST_ENTRIES = 100_000
 
 export function memoryCache(clock: Clock, mostEntries: number = MOST_ENTRIES): TokenCache {
-  const entries = new Map<string, Entry>()
-  const refusals = new Map<string, Span & { error: BrokerError; times: number }>()
   const keys = new Map<string, string>()
-  const drop = (key: string, entry: Entry): void => {
-    entries.delete(key)
-    if (keys.get(entry.token.sha256) === key) keys.delete(entry.token.sha256)
-  }
+  const entries = new LRUCache<string, Entry>({
+    max: mostEntries,
+    dispose: ({ token }, key) => {
+      if (keys.get(token.sha256) === key) keys.delete(token.sha256)
+    },
+  })
+  const refusals = new LRUCache<string, Span & { error: BrokerError; times: number }>({
+    max: mostEntries,
+  })
   return {
-    entry: key => touch(entries, key),
-    peek: key => entries.get(key),
+    entry: key => entries.get(key),
+    peek: key => entries.peek(key),
     holding: sha256 => {
       const key = keys.get(sha256) ?? ''
-      const entry = entries.get(key)
+      const entry = entries.peek(key)
       return entry?.token.sha256 === sha256 ? { key, entry } : undefined
     },
     keep: (key, token, wanted) => {
       refusals.delete(key)
-      const entry = entries.get(key)
+      const entry = entries.peek(key)
       if (entry && !isBetter(token, entry, clock())) return entry.token
-      if (entry) drop(key, entry)
       const { fetchedForTtl, reported } = entry ?? { fetchedForTtl: null, reported: null }
       const fresh = { rest: null, failures: 0, isSuspect: false }
       entries.set(key, { token, wanted, fetchedForTtl, reported, ...fresh })
       keys.set(token.sha256, key)
-      for (const [oldest, old] of entries) {
-        if (entries.size <= mostEntries) break
-        drop(oldest, old)
-      }
       return token
     },
     refusal: key => {
-      const found = refusals.get(key)
+      const found = refusals.peek(key)
       return found && !isOver(found, clock()) ? found.error : undefined
     },
-    refusals: key => refusals.get(key)?.times ?? 0,
+    refusals: key => refusals.peek(key)?.times ?? 0,
     refuse: (key, refusal) =>
-      put(refusals, key, { ...refusal, times: (refusals.get(key)?.times ?? 0) + 1 }, mostEntries),
+      void refusals.set(key, { ...refusal, times: (refusals.peek(key)?.times ?? 0) + 1 }),
     forgive: () => refusals.clear(),
     sweep: () => {
       const now = clock()
+      const over: string[] = []
       entries.forEach((entry, key) => {
-        if (left(entry.token, now) <= 0) drop(key, entry)
+        if (left(entry.token, now) <= 0) over.push(key)
       })
+      for (const key of over) entries.delete(key)
     },
     entries: () => entries.entries(),
   }
@@ -140,23 +141,5 @@ export function held(token: UpstreamToken, source: Source, chance: number): Held
     sentAt,
     life,
     soft: life - lead,
-  }
-}
-
-function touch<T>(map: Map<string, T>, key: string): T | undefined {
-  const value = map.get(key)
-  if (value !== undefined) {
-    map.delete(key)
-    map.set(key, value)
-  }
-  return value
-}
-
-function put<T>(map: Map<string, T>, key: string, value: T, most: number): void {
-  map.delete(key)
-  map.set(key, value)
-  for (const oldest of map.keys()) {
-    if (map.size <= most) return
-    map.delete(oldest)
   }
 }
