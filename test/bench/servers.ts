@@ -2,14 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
-import { PROJECT } from '../support/processes.ts'
+import { COMPILED } from '../support/processes.ts'
 
 /** The cores: what is measured has one, what asks it has the other. */
 export const SERVER_CORE = 0
 export const CLIENT_CORE = 1
-
-/** As the image and the systemd unit have it: every process that is compared reads what it compiled before. */
-const NODE_COMPILE_CACHE = join(PROJECT, 'node_modules', '.cache', 'compiled')
 
 /** A process that is measured. */
 export interface Server {
@@ -48,7 +45,8 @@ export async function startServer(wish: Start): Promise<Server> {
     ['-c', `${core}`, process.execPath, ...(wish.nodeOptions ?? []), script, ...args],
     {
       ...(wish.cwd !== undefined && { cwd: wish.cwd }),
-      env: { ...process.env, NODE_COMPILE_CACHE, ...wish.env },
+      // As the image and the systemd unit have it, for every process that is compared.
+      env: { ...process.env, NODE_COMPILE_CACHE: COMPILED, ...wish.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   )

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { folderWith } from '../support/keys.ts'
-import { PROJECT, run } from '../support/processes.ts'
+import { COMPILED, PROJECT, run } from '../support/processes.ts'
 
 const importOf = (file: string): string => JSON.stringify(join(PROJECT, 'keys-pipeline', file))
 
@@ -18,6 +18,6 @@ console.log(getCompileCacheDir())`,
     env: { NODE_COMPILE_CACHE: '' },
   })
   expect(code).toBe(0)
-  expect(stdout).toContain(join(PROJECT, 'node_modules', '.cache', 'compiled'))
+  expect(stdout).toContain(COMPILED)
   expect(readdirSync(stdout.trim())).not.toEqual([])
 })

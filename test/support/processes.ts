@@ -7,6 +7,9 @@ import process from 'node:process'
 /** The checkout. */
 export const PROJECT = dirname(dirname(import.meta.dirname))
 
+/** Where `keepCompiled` keeps it, and the image: for processes that are to read from there all that they import. */
+export const COMPILED = join(PROJECT, 'node_modules', '.cache', 'compiled')
+
 export const KEYS_CLI = join(PROJECT, 'keys-pipeline', 'cli.ts')
 export const BROKER_CLI = join(PROJECT, 'broker', 'cli.ts')
 export const BROKER_MAIN = join(PROJECT, 'broker', 'main.ts')

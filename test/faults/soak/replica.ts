@@ -7,9 +7,9 @@ import { promisify } from 'node:util'
 import { residentOf } from '../../bench/servers.ts'
 import {
   BROKER_MAIN,
+  COMPILED,
   type Finished,
   type Listening,
-  PROJECT,
   start,
 } from '../../support/processes.ts'
 import type { Name } from './plan.ts'
@@ -118,7 +118,7 @@ export function openReplica(wish: Wish): Replica {
       ...{ cwd: folder, nodeOptions: INSIDE, hasChannel: true },
       env: {
         WALL_BY: `${state.wallBy}`,
-        NODE_COMPILE_CACHE: join(PROJECT, 'node_modules/.cache/compiled'),
+        NODE_COMPILE_CACHE: COMPILED,
       },
     })
     running = process
